@@ -1,0 +1,125 @@
+"""Formulas that exist once: declared parameters, and one expression for torch and sympy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from moelib.ops import sympy_world, torch_world
+
+if TYPE_CHECKING:
+    import sympy
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a formula, declared and not coded.
+
+    name : Python name, unique in a model.
+    latex : the papers' letter.
+    event_shape : ``()`` for a scalar, ``("d",)`` for a vector of the input's dimension.
+    constraint : the set it ranges over, in words.
+    doc : one phrase for the notation page.
+    """
+
+    name: str
+    latex: str
+    event_shape: tuple[str, ...] = ()
+    constraint: str = "real"
+    doc: str = ""
+
+    def size(self, dim: int) -> int:
+        """Number of scalar coordinates for inputs of dimension ``dim``."""
+        return dim if self.event_shape == ("d",) else 1
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One scalar function of an input point and of one component's parameters.
+
+    fn : ``fn(m, x, *params)``, written for one point and one component; ``m`` is a world of
+        :mod:`moelib.ops`. Its docstring ends in the citation key of its source.
+    params : the declared parameters, in the order of ``fn``.
+    source : key in ``book/references.bib``.
+    traits : facts that a user of the formula may need: ``"affine"`` (in its parameters),
+        ``"piecewise"`` (derivatives hold almost everywhere).
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    params: tuple[Param, ...]
+    source: str
+    traits: frozenset[str] = field(default_factory=frozenset)
+
+    def size(self, dim: int) -> int:
+        """Number of scalar coordinates of one component."""
+        return sum(p.size(dim) for p in self.params)
+
+    def numeric(self, x: Tensor, values: Tensor) -> Tensor:
+        """Evaluate at points x ``(n, d)`` or ``(r, n, d)``; values ``(r, k, q)``; gives ``(r, n, k)``.
+
+        The last axis of ``values`` holds the coordinates of ``params`` in order.
+        """
+        dim, arguments, start = x.shape[-1], [], 0
+        for p in self.params:
+            block = values[..., start : start + p.size(dim)]
+            arguments.append(block if p.event_shape else block[..., None, :, 0])
+            start += p.size(dim)
+        return self.fn(torch_world(), x, *arguments)
+
+    def symbolic(self, x: tuple[sympy.Expr, ...], values: Mapping[str, Any]) -> sympy.Expr:
+        """The sympy expression at the point ``x`` (a tuple) with ``values`` by parameter name.
+
+        A vector parameter is a tuple of the length of ``x``.
+        """
+        return self.fn(sympy_world(), x, *[values[p.name] for p in self.params])
+
+    def symbols(self, dim: int = 1, index: int | str | None = None) -> dict[str, Any]:
+        """Real sympy symbols for the parameters, by name, in the papers' letters.
+
+        With an ``index`` the letters carry it; vectors become tuples of length ``dim``, and for
+        ``dim == 1`` their single coordinate carries no second index.
+        """
+        import sympy
+
+        out: dict[str, Any] = {}
+        for p in self.params:
+            letter = with_index(p.latex, index)
+            if p.event_shape:
+                names = [letter] if dim == 1 else [with_index(letter, u + 1) for u in range(dim)]
+                out[p.name] = tuple(sympy.Symbol(n, real=True) for n in names)
+            else:
+                out[p.name] = sympy.Symbol(letter, real=True)
+        return out
+
+
+def with_index(letter: str, index: int | str | None) -> str:
+    """``a`` -> ``a_{1}``, ``\\beta_{1}`` -> ``\\beta_{1,2}``: append an index to a LaTeX letter."""
+    if index is None:
+        return letter
+    if letter.endswith("}"):
+        return f"{letter[:-1]},{index}}}"
+    if "_" in letter:
+        head, tail = letter.split("_")
+        return f"{head}_{{{tail},{index}}}"
+    return f"{letter}_{{{index}}}"
+
+
+def inputs(dim: int = 1) -> tuple[sympy.Symbol, ...]:
+    """The coordinates of the input point x as real sympy symbols."""
+    import sympy
+
+    names = ["x"] if dim == 1 else [f"x_{{{u + 1}}}" for u in range(dim)]
+    return tuple(sympy.Symbol(n, real=True) for n in names)
+
+
+def look_up(catalogue: Mapping[str, Formula], name: str, noun: str) -> Formula:
+    """The catalogue's formula of that name.
+
+    Raises ValueError naming the known ones when there is none.
+    """
+    if name not in catalogue:
+        raise ValueError(f"unknown {noun} {name!r}; known: {', '.join(catalogue)}")
+    return catalogue[name]

@@ -1,0 +1,1 @@
+"""Gates: a score formula and a normaliser."""
