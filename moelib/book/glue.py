@@ -177,3 +177,4 @@ def _drop_thebe(app: Sphinx) -> None:
     """Jupyter Book always loads sphinx-thebe, whose script fails on every page; nothing here runs in the browser."""
     for event, listeners in app.events.listeners.items():
         app.events.listeners[event] = [x for x in listeners if not x.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files[:] = [file for file in app.registry.css_files if "thebe" not in file[0]]

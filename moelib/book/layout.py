@@ -57,6 +57,13 @@ class Book:
         files = _files(yaml.safe_load((self.root / "_toc.yml").read_text("utf8")))
         return {Path(f).stem: (self.root / f).with_suffix(".md") for f in files}
 
+    @property
+    def title(self) -> str:
+        """The book's title in ``_config.yml``."""
+        import yaml
+
+        return str(yaml.safe_load((self.root / "_config.yml").read_text("utf8"))["title"])
+
     def page(self, name: str) -> Path:
         """The file of one page."""
         pages = self.pages

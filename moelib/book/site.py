@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from moelib.book import outcomes
@@ -14,7 +18,12 @@ from moelib.book.chapter import Chapter
 from moelib.book.errors import BookError
 from moelib.book.layout import PROFILE_VARIABLE, Book
 
-LEFT_OUT = (".buildinfo", ".doctrees", "_static/__pycache__")
+LEFT_OUT = (".buildinfo", ".doctrees")
+FONT_HINTS = re.compile(r'<link rel="preload"[^>]*as="font"[^>]*>\s*')  # browsers refuse them on file://, loudly
+ENTRY = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">
+<meta http-equiv="refresh" content="0; url={page}"></head><body><a href="{page}">{title}</a></body></html>
+"""
 
 
 def build(book: Book, profile: str) -> Path:
@@ -28,10 +37,7 @@ def build(book: Book, profile: str) -> Path:
     built = work / "_build" / "html"
     if log.returncode != 0 or not (built / "index.html").is_file():
         raise BookError("the site was not built:\n" + _last_words(log))
-    for name in LEFT_OUT:
-        target = built / name
-        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-    (built / ".nojekyll").touch()  # else GitHub Pages drops folders that begin with an underscore
+    _finish(book, built)
     old = tree.root / "old"
     shutil.rmtree(old, ignore_errors=True)
     if tree.html.exists():
@@ -40,6 +46,18 @@ def build(book: Book, profile: str) -> Path:
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
     return tree.html
+
+
+def _finish(book: Book, built: Path) -> None:
+    """Make the rendered folder a site: reproducible, quiet from file://, with an entry page, fit for GitHub Pages."""
+    for name in LEFT_OUT:
+        target = built / name
+        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+    for page in built.rglob("*.html"):
+        page.write_text(FONT_HINTS.sub("", page.read_text("utf8")), "utf8")
+    first = next(iter(book.pages.values())).relative_to(book.root).with_suffix(".html").as_posix()
+    (built / "index.html").write_text(ENTRY.format(title=html.escape(book.title), page=first), "utf8")
+    (built / ".nojekyll").touch()  # else GitHub Pages drops folders that begin with an underscore
 
 
 def refuse_stale(book: Book, profile: str) -> None:
@@ -83,3 +101,18 @@ def _last_words(log: subprocess.CompletedProcess[str]) -> str:
     lines = (log.stderr + log.stdout).splitlines()
     telling = [x for x in lines if any(word in x for word in ("WARNING", "ERROR", "error", "Stale page", "Exception"))]
     return "\n".join(telling or lines[-20:])
+
+
+def pack(book: Book, profile: str) -> tuple[Path, str]:
+    """The site as a tar archive that is the same for the same site, and its sha256."""
+    tree = book.tree(profile)
+    if not tree.html.is_dir():
+        raise BookError("there is no site to pack: run `moelib book` first")
+    archive = tree.html.with_name("site.tar")
+    with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for path in sorted(p for p in tree.html.rglob("*") if p.is_file()):
+            entry = tarfile.TarInfo(f"site/{path.relative_to(tree.html).as_posix()}")
+            entry.size, entry.mode = path.stat().st_size, 0o644
+            with path.open("rb") as file:
+                tar.addfile(entry, file)
+    return archive, hashlib.sha256(archive.read_bytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""Checks of the built site: what a strict Sphinx build lets pass."""

@@ -1,0 +1,216 @@
+"""The command ``moelib``: list what there is, tell how the claims stand, simulate, and make the book.
+
+A user's mistake is one sentence on stderr and exit status 2; a book that must not be built is exit status 1.
+Nothing heavy is imported before a subcommand needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from moelib.book import outcomes
+from moelib.book.errors import BookError, UsageError, unknown
+from moelib.book.layout import DEFAULT_PROFILE, PROFILES, Book
+
+CATALOGUES = {
+    "gates": ("moelib.gates.catalogue", "GATES"),
+    "normalisers": ("moelib.gates.catalogue", "NORMALISERS"),
+    "experts": ("moelib.experts", "EXPERTS"),
+    "studies": ("moelib.study", "STUDIES"),
+}
+KINDS = (*CATALOGUES, "chapters", "claims")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    try:
+        chosen = _parser().parse_args(arguments)
+        return int(chosen.run(chosen) or 0)
+    except BookError as error:
+        print(f"moelib: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("moelib: interrupted", file=sys.stderr)
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaints are one sentence with the nearest name."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise unknown(str(action.metavar or action.dest), str(value), [str(c) for c in action.choices])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="moelib", description=(__doc__ or "").split("\n")[0])
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True, parser_class=_Parser)
+
+    command = commands.add_parser("list", help="what there is: " + ", ".join(KINDS))
+    command.add_argument("kind", nargs="?", choices=KINDS, metavar="kind", help="one of these kinds only")
+    command.set_defaults(run=_list)
+
+    command = commands.add_parser("status", help="how every claim of the book stands")
+    command.add_argument("--json", action="store_true", help="as a JSON list of objects")
+    command.set_defaults(run=_status)
+
+    command = commands.add_parser("simulate", help="run a study and print its summary")
+    command.add_argument("study")
+    _add_profile(command)
+    _add_parameters(command)
+    command.add_argument("--results", type=Path, metavar="DIR", help="existing folder for the results")
+    command.add_argument("--json", action="store_true", help="the summary as JSON")
+    command.set_defaults(run=_simulate)
+
+    command = commands.add_parser("book", help="execute the chapters, render the site, check it")
+    _add_profile(command)
+    command.set_defaults(run=_book)
+    steps = command.add_subparsers(dest="step", metavar="step", parser_class=_Parser)
+    step = steps.add_parser("execute", help="run the chapters whose outputs are not up to date")
+    step.add_argument("chapters", nargs="*")
+    _add_profile(step, argparse.SUPPRESS)
+    step = steps.add_parser("build", help="render the site from executed chapters")
+    _add_profile(step, argparse.SUPPRESS)
+    step = steps.add_parser("check", help="look for what a strict build lets pass: TeX, alt texts, links, requests")
+    step.add_argument("--browser", action="store_true", help="also open every page in headless Chromium")
+    _add_profile(step, argparse.SUPPRESS)
+    step = steps.add_parser("rerun", help="run a chapter with other parameters; print how the numbers moved")
+    step.add_argument("chapter")
+    _add_parameters(step)
+    _add_profile(step, argparse.SUPPRESS)
+    step = steps.add_parser("pack", help="the site as one archive, with its checksum")
+    _add_profile(step, argparse.SUPPRESS)
+    return parser
+
+
+def _add_profile(command: argparse.ArgumentParser, default: str = DEFAULT_PROFILE) -> None:
+    shown = f"one of {', '.join(PROFILES)} (default {DEFAULT_PROFILE})"
+    command.add_argument("--profile", choices=PROFILES, metavar="profile", default=default, help=shown)
+
+
+def _add_parameters(command: argparse.ArgumentParser) -> None:
+    shown = "another value of a parameter; may be repeated"
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=shown)
+
+
+def parameters(given: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` strings as typed values: numbers, true, false, null, lists; anything else is a string."""
+    values: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"a parameter is given as NAME=VALUE, not '{item}'")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def _catalogue(kind: str) -> Mapping[str, Any]:
+    module, name = CATALOGUES[kind]
+    return getattr(import_module(module), name)
+
+
+def _list(chosen: argparse.Namespace) -> None:
+    for kind in [chosen.kind] if chosen.kind else KINDS:
+        if kind == "claims":
+            names = [claim.id for claim in import_module("moelib.claims").registry()]
+        elif kind == "chapters":
+            names = list(Book.find().pages) if chosen.kind or _inside_book() else []
+        else:
+            names = list(_catalogue(kind))
+        print(f"{kind}: {', '.join(names) or '-'}" if not chosen.kind else "\n".join(names))
+
+
+def _inside_book() -> bool:
+    try:
+        return bool(Book.find())
+    except UsageError:
+        return False
+
+
+def _status(chosen: argparse.Namespace) -> None:
+    book = Book.find()
+    known = outcomes.known(book.tree(DEFAULT_PROFILE).outcomes, book.root)
+    rows = import_module("moelib.claims").status_rows(known)
+    if chosen.json:
+        print(json.dumps(rows, indent=1, allow_nan=False))
+        return
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        numbers = "" if row["predicted"] is None else f"predicted {row['predicted']:g}"
+        if row["estimate"] is not None:
+            numbers += f", estimate {row['estimate']:.4f}"
+        if row["interval"]:
+            numbers += " [{:.4f}, {:.4f}]".format(*row["interval"])
+        print(f"{row['id']:{width}}  {row['kind']:14}  {row['status'].replace('_', ' '):13}  {numbers}".rstrip())
+
+
+def _simulate(chosen: argparse.Namespace) -> None:
+    studies = _catalogue("studies")
+    if chosen.study not in studies:
+        raise unknown("study", chosen.study, studies)
+    given = parameters(chosen.parameter)
+    folder = _results_folder(chosen.results)
+    try:
+        result = studies[chosen.study].run(
+            profile=chosen.profile, parameters=given, out=folder, progress=_say
+        )
+    except ValueError as error:  # moelib says so what was expected and what came
+        raise UsageError(str(error)) from error
+    print(json.dumps(result.to_json(), indent=1) if chosen.json else result.summary())
+
+
+def _results_folder(folder: Path | None) -> Path:
+    """An existing folder that can be written to, known before anything is computed."""
+    if folder is None:
+        folder = Path("_build") / "results"
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        raise UsageError(f"the results folder {folder} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(f"the results folder {folder} cannot be written to ({error.strerror})") from error
+
+
+def _book(chosen: argparse.Namespace) -> None:
+    book = Book.find()
+    try:
+        run = import_module("moelib.book.run")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the book needs the package {error.name}: pip install 'moelib[book]'") from error
+    profile, step = chosen.profile, chosen.step
+    if step == "execute":
+        run.execute_chapters(book, profile, chosen.chapters, _say)
+    elif step == "build":
+        run.build(book, profile, _say)
+    elif step == "check":
+        run.check(book, profile, chosen.browser, _say)
+    elif step == "rerun":
+        rerun = import_module("moelib.book.rerun").rerun
+        print(rerun(book, profile, chosen.chapter, parameters(chosen.parameter), _say))
+    elif step == "pack":
+        run.pack(book, profile, _say)
+    else:
+        run.make(book, profile, _say)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
