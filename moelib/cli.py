@@ -164,9 +164,7 @@ def _simulate(chosen: argparse.Namespace) -> None:
     given = parameters(chosen.parameter)
     folder = _results_folder(chosen.results)
     try:
-        result = studies[chosen.study].run(
-            profile=chosen.profile, parameters=given, out=folder, progress=_say
-        )
+        result = studies[chosen.study].run(profile=chosen.profile, parameters=given, out=folder, progress=_say)
     except ValueError as error:  # moelib says so what was expected and what came
         raise UsageError(str(error)) from error
     print(json.dumps(result.to_json(), indent=1) if chosen.json else result.summary())

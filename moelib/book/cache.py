@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import tempfile
 from collections.abc import Mapping
@@ -104,4 +103,4 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".tmp", delete=False, encoding="utf8") as file:
             file.write(nbformat.writes(notebook) + "\n")
-        os.replace(file.name, self.path(name))
+        Path(file.name).replace(self.path(name))

@@ -54,7 +54,8 @@ class Chapter:
     @cached_property
     def code_cells(self) -> tuple[CodeCell, ...]:
         """The code cells in order."""
-        lines, cells = self.text.splitlines(), []
+        lines = self.text.splitlines()
+        cells: list[CodeCell] = []
         for cell, start in zip(self.notebook.cells, self.notebook.metadata["source_map"], strict=True):
             if cell.cell_type == "code":
                 first = _first_line(lines, start, cell.source)

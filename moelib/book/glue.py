@@ -6,13 +6,14 @@ Loaded by Jupyter Book through ``_config.yml``. Why so little: docs/decisions/on
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_refnode
@@ -110,7 +111,7 @@ class StatusTable(SphinxDirective):
             if chapter is None:
                 identifier = nodes.make_id(f"claim-{claim.id}")
                 line["ids"].append(identifier)
-                self.env.get_domain("std").anonlabels[f"{REFERENCE}:{claim.id}"] = (self.env.docname, identifier)
+                _places(self.env)[f"{REFERENCE}:{claim.id}"] = (self.env.docname, identifier)
             body += line
         group += [head, body]
         return [nodes.table("", group, classes=["claim-table"]), *self._legend({row["status"] for _, row in shown})]
@@ -157,12 +158,17 @@ def _source(source: Any) -> str:
     return f"{{cite:t}}`{source.key}`, {source.how}" if source.key else str(source.how)
 
 
+def _places(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
+    """Page and anchor by label; Sphinx's own, which it merges and purges."""
+    return cast(StandardDomain, env.get_domain("std")).anonlabels
+
+
 def _resolve_claim(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
     if node["reftype"] != REFERENCE:
         return None
-    page, identifier = env.get_domain("std").anonlabels.get(f"{REFERENCE}:{node['reftarget']}", ("", ""))
+    page, identifier = _places(env).get(f"{REFERENCE}:{node['reftarget']}", ("", ""))
     if not page:
         return None  # no status table in the book: the strict build says so
     return make_refnode(app.builder, node["refdoc"], page, identifier, content, node["reftitle"])

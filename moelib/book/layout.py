@@ -34,6 +34,7 @@ class Tree:
         """Notebooks executed with a reader's own parameters; never part of the site."""
         return self.root / "reruns"
 
+
 @dataclass(frozen=True)
 class Book:
     """A folder with ``_config.yml``, ``_toc.yml`` and the pages they name."""
@@ -78,7 +79,11 @@ class Book:
         if profile not in PROFILES:
             raise unknown("profile", profile, PROFILES)
         build = self.root / "_build"
-        return Tree(build / "smoke", build / "smoke" / "html") if profile == "smoke" else Tree(build / "book", build / "html")
+        return (
+            Tree(build / "smoke", build / "smoke" / "html")
+            if profile == "smoke"
+            else Tree(build / "book", build / "html")
+        )
 
 
 def _files(toc: object) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,7 +35,7 @@ def write(path: Path, outcomes: Iterable[Outcome]) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf8") as file:
         json.dump(list(outcomes), file, indent=1, sort_keys=True, allow_nan=False)
         file.write("\n")
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
 
 
 def read(path: Path) -> list[Outcome]:
@@ -55,4 +54,6 @@ def refuse_failing(outcomes: Iterable[Outcome]) -> None:
     """A failing claim fails the build."""
     failing = [outcome for outcome in outcomes if outcome["status"] == "failing"]
     if failing:
-        raise BookError("\n".join(f"claim '{o['claim']}' is failing: {o.get('detail') or 'no detail'}" for o in failing))
+        raise BookError(
+            "\n".join(f"claim '{o['claim']}' is failing: {o.get('detail') or 'no detail'}" for o in failing)
+        )

@@ -15,7 +15,7 @@ from moelib.book.chapter import Chapter
 from moelib.book.layout import DEFAULT_PROFILE, PROFILE_VARIABLE, Book
 
 
-class StalePage(SphinxError):
+class StalePageError(SphinxError):
     """A page has no outputs that belong to its code, its library and its surroundings."""
 
     category = "Stale page"
@@ -31,7 +31,7 @@ def read(text: str) -> nbformat.NotebookNode:
     executed = Store(book.tree(profile).executed).get(name)
     if executed is None:
         title = next((line for line in text.splitlines() if line.startswith("# ")), "# (untitled)")
-        raise StalePage(f"the page '{title[2:]}' has no executed outputs of its present code; run `moelib book`")
+        raise StalePageError(f"the page '{title[2:]}' has no executed outputs of its present code; run `moelib book`")
     return join(chapter, executed)
 
 

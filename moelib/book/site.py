@@ -41,8 +41,8 @@ def build(book: Book, profile: str) -> Path:
     old = tree.root / "old"
     shutil.rmtree(old, ignore_errors=True)
     if tree.html.exists():
-        os.replace(tree.html, old)
-    os.replace(built, tree.html)
+        tree.html.replace(old)
+    built.replace(tree.html)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
     return tree.html

@@ -22,7 +22,7 @@ def known() -> tuple[frozenset[str], frozenset[str]]:
     """Macros (without backslash) and environments."""
     folder = mathjax.source()
     files = [folder / mathjax.ENTRY, *(folder / "input/tex/extensions" / f"{name}.js" for name in AUTOLOADED)]
-    macros, environments = set(BUILT_IN), set()
+    macros, environments = set(BUILT_IN), set[str]()
     for kind, key in (pair for file in files for pair in _tables(file)):
         (environments if kind == "EnvironmentMap" else macros).add(key.removeprefix("\\"))
     return frozenset(macros), frozenset(environments)
