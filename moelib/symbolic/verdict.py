@@ -1,0 +1,30 @@
+"""What a symbolic check found: a statement, whether it holds, and how that was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moelib.symbolic.certificate import Certificate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one exact check; false is a possible outcome of every check.
+
+    holds : whether the statement was proved. ``False`` means refuted or left undecided; ``detail`` says which.
+    tex : the statement as one LaTeX line in the papers' notation, without delimiters.
+    detail : one plain sentence: how it was decided and what was substituted.
+    certificate : for independence, the data that :func:`moelib.symbolic.certificate.verify` rechecks.
+    """
+
+    holds: bool
+    tex: str
+    detail: str
+    certificate: Certificate | None = None
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def _repr_markdown_(self) -> str:
+        word = "holds" if self.holds else "does not hold"
+        return f"$$\n{self.tex}\n$$\n\n**{word}**: {self.detail}"
