@@ -8,6 +8,7 @@ Two forms of each. *Literal*: as the definition reads, all :math:`x^\nu \partial
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,13 @@ def required_functions(
         index = None if k == 1 else j
         symbols = _coordinates(formula.symbols(dim, index))
         h = formula.symbolic(x, formula.symbols(dim, index))
-        name = "h" if index is None else f"h_{{{j}}}"
-        members += merged("", _derivatives(h, name, symbols, x, form), x).members
-    return FunctionSet(
-        f"Strong identifiability ({form} form) of {formula.name} experts, k = {k}, d = {dim}", tuple(members), x
-    )
+        letters = [s.name for s in _coordinates(formula.symbols(dim))]  # h_j carries the index, its parameters do not
+        named = _derivatives(
+            h, "h" if index is None else f"h_{{{j}}}", dict(zip(symbols, letters, strict=True)), x, form
+        )
+        members += merged("", named, x).members
+    title = f"Strong identifiability ({form} form) of {formula.name} experts, k = {k}, d = {dim}"
+    return FunctionSet(title, tuple(members), x, _over_experts(members, k, "h_{1}", "h_{j}"))
 
 
 def activation_functions(
@@ -97,11 +100,8 @@ def activation_functions(
                 name = _times(monomial, rf"\phi{dashes}" + ("" if k == 1 else f"(z_{{{j}}})"))
                 pairs.append((name, monomial * derivative.subs(z, preactivation).doit()))
         members += merged("", pairs, x).members
-    return FunctionSet(
-        f"Strong independence ({form} form) of the activation of {formula.name} experts, k = {k}, d = {dim}",
-        tuple(members),
-        x,
-    )
+    title = f"Strong independence ({form} form) of the activation of {formula.name} experts, k = {k}, d = {dim}"
+    return FunctionSet(title, tuple(members), x, _over_experts(members, k, "z_{1}", "z_{j}"))
 
 
 def strong_identifiability(
@@ -147,9 +147,7 @@ def flipped_pair(expert: str | Formula = "tanh", form: str = "minimal") -> Verdi
     one = required_functions(formula, 1, form)
     first, second = (_coordinates(formula.symbols(1, j)) for j in (1, 2))
     flip = {s: -r for r, s in zip(first, second, strict=True)}
-    flipped = FunctionSet(
-        pair.title, tuple(Member(m.names, m.expression.subs(flip)) for m in pair.members), pair.variables
-    )
+    flipped = replace(pair, members=tuple(Member(m.names, m.expression.subs(flip)) for m in pair.members))
     single = decide(one, dict(zip(_coordinates(formula.symbols(1)), ("3/2", "1/2"), strict=True)))
     decision = decide(flipped, dict(zip(first, ("3/2", "1/2"), strict=True)))
     holds = decision.status == "dependent" and decision.identically and single.status == "independent"
@@ -178,16 +176,25 @@ def ridge_sets_agree(form: str = "literal", dim: int = 1, expert: str | Formula 
 
 
 def _derivatives(
-    h: sympy.Expr, name: str, symbols: Sequence[Any], x: Sequence[Any], form: str
+    h: sympy.Expr, name: str, letters: Mapping[Any, str], x: Sequence[Any], form: str
 ) -> Iterator[tuple[str, Any]]:
     import sympy
 
     for order in (0, 1, 2) if form == "literal" else (1, 2):
-        for by in combinations_with_replacement(symbols, order):
+        for by in combinations_with_replacement(letters, order):
             derivative = sympy.diff(h, *by) if by else h
-            shown = f"{tex_derivative(by)} {name}".strip()
+            shown = f"{tex_derivative([letters[s] for s in by])} {name}".strip()
             for monomial in _monomials(x, 2 - order):
                 yield _times(monomial, shown), monomial * derivative
+
+
+def _over_experts(members: Sequence[Member], k: int, first: str, any_one: str) -> str:
+    """The set written once for expert j, if there are several experts."""
+    if k == 1:
+        return ""
+    names = r",\; ".join(m.names[0].replace(first, any_one) for m in members[: len(members) // k])
+    last = "2" if k == 2 else rf"\dots, {k}"
+    return rf"\{{{names} :\; j = 1, {last}\}}"
 
 
 def _monomials(x: Sequence[Any], degree: int) -> list[Any]:

@@ -42,11 +42,13 @@ class FunctionSet:
     """Functions of x that a condition wants independent, coinciding ones merged.
 
     title : what the set is, in words. members : in order. variables : the coordinates of x.
+    shown : a shorter LaTeX line for the set, if there is one.
     """
 
     title: str
     members: tuple[Member, ...]
     variables: tuple[Any, ...]
+    shown: str = ""
 
     def __len__(self) -> int:
         return len(self.members)
@@ -54,7 +56,7 @@ class FunctionSet:
     @property
     def tex(self) -> str:
         """The set as one LaTeX line, each member by its shortest name."""
-        return r"\{" + r",\; ".join(m.names[0] for m in self.members) + r"\}"
+        return self.shown or r"\{" + r",\; ".join(m.names[0] for m in self.members) + r"\}"
 
     def _repr_markdown_(self) -> str:
         import sympy

@@ -61,7 +61,7 @@ class Operator:
 
     def tex(self, unknown: str = "F") -> str:
         r"""One LaTeX line, such as ``a\,\partial_{a} F + b\,\partial_{b} F``."""
-        return tex_sum((c, f"{tex_derivative(d)} {unknown}".strip()) for c, d in self.terms)
+        return tex_sum((c, f"{tex_derivative([s.name for s in d])} {unknown}".strip()) for c, d in self.terms)
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def identity() -> Operator:
     return Operator(((sympy.S.One, ()),))
 
 
-def tex_derivative(symbols: Sequence[Any]) -> str:
-    r"""LaTeX of a derivative by the symbols in order: ``\partial_{a}\partial_{b}``, ``\partial_{b}^{2}``."""
-    runs = [(s, len(list(run))) for s, run in groupby(symbols)]
-    return "".join(rf"\partial_{{{s.name}}}" + (f"^{{{n}}}" if n > 1 else "") for s, n in runs)
+def tex_derivative(letters: Sequence[str]) -> str:
+    r"""LaTeX of a derivative by the letters in order: ``\partial_{a}\partial_{b}``, ``\partial_{b}^{2}``."""
+    runs = [(s, len(list(run))) for s, run in groupby(letters)]
+    return "".join(rf"\partial_{{{s}}}" + (f"^{{{n}}}" if n > 1 else "") for s, n in runs)
 
 
 def tex_sum(terms: Iterable[tuple[Any, str]]) -> str:
