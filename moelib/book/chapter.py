@@ -47,9 +47,17 @@ class Chapter:
     def notebook(self) -> nbformat.NotebookNode:
         """The page as a notebook without outputs; ``metadata.source_map`` has the line of each cell."""
         try:
-            return read_myst_markdown_notebook(self.text, add_source_map=True)
+            notebook = read_myst_markdown_notebook(self.text, add_source_map=True)
         except MystMetadataParsingError as error:
             raise BookError(f"{self.path}: {error}") from error
+        # the reader drops the blank lines above a cell of prose but counts as if there was always one
+        lines, starts = self.text.splitlines(), notebook.metadata["source_map"]
+        for position, cell in enumerate(notebook.cells):
+            if cell.cell_type == "markdown":
+                while not lines[starts[position]].strip():
+                    starts[position] += 1
+                starts[position] -= 1
+        return notebook
 
     @cached_property
     def code_cells(self) -> tuple[CodeCell, ...]:
@@ -104,7 +112,7 @@ class Chapter:
 def _first_line(lines: list[str], start: int, source: str) -> int:
     """The line (from 1) on which a cell's source begins, below its directive on line ``start``."""
     body = source.split("\n")
-    for at in range(start, len(lines)):
+    for at in range(max(start, 0), len(lines)):
         if [line.strip() for line in lines[at : at + len(body)]] == [line.strip() for line in body]:
             return at + 1
     return start + 1

@@ -78,6 +78,7 @@ class ClaimRole(SphinxRole):
             return [], [self.inliner.reporter.error(f"unknown claim '{self.text}'", line=self.lineno)]
         status = known[self.text][1]["status"]
         link = pending_xref("", badge(status), refdomain="", reftype=REFERENCE, reftarget=self.text, refwarn=True)
+        self.set_source_info(link)
         link["reftitle"] = f"Claim {self.text}: {MEANING[status]}"
         return [link], []
 

@@ -13,6 +13,7 @@ from sphinx.errors import SphinxError
 from moelib.book.cache import Store, Surroundings, key
 from moelib.book.chapter import Chapter
 from moelib.book.layout import DEFAULT_PROFILE, PROFILE_VARIABLE, Book
+from moelib.book.outcomes import MIMETYPE
 
 
 class StalePageError(SphinxError):
@@ -32,13 +33,19 @@ def read(text: str) -> nbformat.NotebookNode:
     if executed is None:
         title = next((line for line in text.splitlines() if line.startswith("# ")), "# (untitled)")
         raise StalePageError(f"the page '{title[2:]}' has no executed outputs of its present code; run `moelib book`")
-    return join(chapter, executed)
+    notebook = join(chapter, executed)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(MIMETYPE, None)  # for the pipeline, not for the page
+    return notebook
 
 
 def join(chapter: Chapter, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The page's notebook with the outputs of an executed one."""
+    executed = nbformat.from_dict(executed)
     outputs = {cell.metadata.get("page_cell"): cell for cell in executed.cells}
     notebook = nbformat.from_dict(chapter.notebook)
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     number = 0
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position}"

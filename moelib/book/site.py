@@ -79,6 +79,7 @@ def _jupyter_book(book: Book, profile: str, work: Path) -> subprocess.CompletedP
     fixed = {
         PROFILE_VARIABLE: profile,
         "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
         "SOURCE_DATE_EPOCH": _commit_time(book.root),
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from moelib.book.cache import Store, Surroundings, key, library_files
 from moelib.book.chapter import Chapter
 

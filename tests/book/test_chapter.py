@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from moelib.book.chapter import Chapter
 from moelib.book.errors import BookError, UsageError
 from moelib.book.layout import Book

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ FORMULAS = """(async () => {
     wrong: [...document.querySelectorAll('mjx-merror')].map(e => e.getAttribute('data-mjx-error') || e.textContent),
   };
 })()"""
-SEARCH = """(async () => {
-  for (let i = 0; i < 100; i++) {
+SEARCH = """(async seconds => {
+  for (let i = 0; i < 10 * seconds; i++) {
     if (document.querySelector('ul.search li')) return true;
     await new Promise(done => setTimeout(done, 100));
   }
   return false;
-})()"""
+})"""
+SEARCH_SECONDS = 10.0
 WORD = "document.querySelector('h1').textContent.match(/[A-Za-z]{4,}/)[0]"
 
 
@@ -51,7 +53,7 @@ async def _visit(site: Path, chromium: str) -> list[str]:
                     found += [f"{page} ({origin[:4]}): {problem}" for problem in await _page(opened, origin, page)]
                 word = await _a_word(opened, origin, pages)
                 await opened.open(f"{origin}/search.html?q={word}")
-                if not await opened.evaluate(SEARCH):
+                if not await opened.evaluate(f"{SEARCH}({SEARCH_SECONDS})"):
                     found.append(f"search ({origin[:4]}): nothing is found for '{word}'")
                 found += [f"search ({origin[:4]}): {p}" for p in _requests(opened.events, origin)]
     return found
@@ -100,5 +102,13 @@ def _served(site: Path) -> Iterator[str]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Serve files; a browser asks for this one of its own accord."""
+        if self.path == "/favicon.ico":
+            self.send_response(HTTPStatus.NO_CONTENT)
+            self.end_headers()
+        else:
+            super().do_GET()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the requests are counted in the browser."""

@@ -93,10 +93,11 @@ async def tab(chromium: str) -> AsyncIterator[Tab]:
             for domain in ("Page", "Runtime", "Network", "Log"):
                 await opened.call(f"{domain}.enable")
             yield opened
-            listening.cancel()
+            opened.socket.close()
+            await listening
         finally:
             process.terminate()
-            process.wait(timeout=PATIENCE)
+            process.communicate(timeout=PATIENCE)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -14,7 +14,7 @@ from moelib.book.checks import tex
 from moelib.book.checks.page import Page
 
 EXTERNAL = re.compile(r"(?:https?:|wss?:|ftp:)?//", re.IGNORECASE)
-IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s]+)""")
+IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+(?!url))["']?([^"')\s]+)""")
 HASHED = re.compile(r"[0-9a-f]{32,}|\.(?:svg|png|jpe?g|gif)$")  # the file name that stands in for a missing text
 OUTPUTS = {
     "traceback": "shows a traceback",
