@@ -1,0 +1,1 @@
+"""Estimators: one driver loop, solvers that say init and step, charts, starts and certificates."""

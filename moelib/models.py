@@ -1,0 +1,136 @@
+"""The regression model of a softmax mixture of experts, with its exact derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd import grad
+
+from moelib.experts import EXPERTS
+from moelib.formula import Formula, look_up
+from moelib.gates.catalogue import GATES
+from moelib.gates.normalisers import Normaliser
+
+
+@dataclass(frozen=True)
+class RegressionMoE:
+    r"""The regression function :math:`f_G(x) = \sum_i \pi_i(x)\, h(x, \eta_i)`.
+
+    score, normaliser : the gate. expert : the expert's mean. dim : dimension d of x.
+    Measures are tensors of atoms ``(r, k, q)``, laid out as in :class:`moelib.MixingMeasure`;
+    the number k of atoms is that of the tensor. Source: nguyen2025convergence.
+    """
+
+    score: Formula
+    normaliser: Normaliser
+    expert: Formula
+    dim: int = 1
+
+    @property
+    def coordinates(self) -> int:
+        """Number q of coordinates of one atom."""
+        return self.score.size(self.dim) + self.expert.size(self.dim)
+
+    def mean(self, atoms: Tensor, x: Tensor) -> Tensor:
+        """The regression function of atoms ``(r, k, q)`` at x ``(n, d)`` or ``(r, n, d)``: ``(r, n)``."""
+        gate = self.score.size(self.dim)
+        weights = self.normaliser.numeric(self.score.numeric(x, atoms[..., :gate]))
+        return (weights * self.expert.numeric(x, atoms[..., gate:])).sum(-1)
+
+    def expansion(self, atoms: Tensor, x: Tensor) -> Expansion:
+        """The regression function at x with its first and second derivatives in the atoms."""
+        gate = self.score.size(self.dim)
+        s, ds, dds = jet(self.score, x, atoms[..., :gate])
+        h, dh, ddh = jet(self.expert, x, atoms[..., gate:])
+        weights = self.normaliser.numeric(s)
+        mean = (weights * h).sum(-1)
+        return Expansion(weights, mean, weights * (h - mean[..., None]), ds, dds, dh, ddh)
+
+
+def regression_model(gate: str = "softmax", expert: str = "tanh", dim: int = 1) -> RegressionMoE:
+    """The model with the named gate and expert for inputs of dimension ``dim`` >= 1.
+
+    Raises ValueError for an unknown name or a dimension below one.
+    """
+    if gate not in GATES:
+        raise ValueError(f"unknown gate {gate!r}; known: {', '.join(GATES)}")
+    if dim < 1:
+        raise ValueError(f"the input dimension must be at least 1, got {dim}")
+    score, normaliser = GATES[gate]
+    return RegressionMoE(score, normaliser, look_up(EXPERTS, expert, "expert"), dim)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    r"""A softmax regression function to second order in its atoms, kept in factored form.
+
+    weights : :math:`\pi_i`, ``(r, n, k)``. mean : f, ``(r, n)``. excess : :math:`\pi_i (h_i - f)`.
+    ds, dds, dh, ddh : derivatives of score and expert in their own coordinates,
+    ``(r, n, k, u)`` and ``(r, n, k, u, v)``; a second derivative that vanishes is None.
+    """
+
+    weights: Tensor
+    mean: Tensor
+    excess: Tensor
+    ds: Tensor
+    dds: Tensor | None
+    dh: Tensor
+    ddh: Tensor | None
+
+    def jacobian(self) -> Tensor:
+        r"""First derivatives ``(r, n, k*q)``: :math:`\pi_i (h_i - f)\,\partial s_i` and :math:`\pi_i\,\partial h_i`."""
+        parts = (self.excess[..., None] * self.ds, self.weights[..., None] * self.dh)
+        return torch.cat(parts, -1).flatten(-2)
+
+    def curvature(self, c: Tensor, jacobian: Tensor) -> Tensor:
+        r"""The contraction :math:`\sum_l c_l\, \partial^2 f(x_l)` ``(r, k*q, k*q)`` for c ``(r, n)``.
+
+        With :math:`P_i = \pi_i \partial s_i` it is a block for each atom minus
+        :math:`\sum_l c_l (J P^\top + P J^\top)`.
+        """
+        r, _, k, gate = self.ds.shape
+        q = gate + self.dh.shape[-1]
+        ce, cw = c[..., None] * self.excess, c[..., None] * self.weights
+        blocks = torch.zeros(r, k, q, q, dtype=c.dtype, device=c.device)
+        ds, dh = self.ds.transpose(1, 2), self.dh.transpose(1, 2)  # (r, k, n, u)
+        weighted = cw.transpose(1, 2)[..., None] * ds
+        blocks[..., :gate, :gate] = (ce.transpose(1, 2)[..., None] * ds).transpose(-1, -2) @ ds
+        cross = weighted.transpose(-1, -2) @ dh
+        blocks[..., :gate, gate:] = cross
+        blocks[..., gate:, :gate] = cross.transpose(-1, -2)
+        if self.dds is not None:
+            blocks[..., :gate, :gate] += (ce[..., None, None] * self.dds).sum(1)
+        if self.ddh is not None:
+            blocks[..., gate:, gate:] = (cw[..., None, None] * self.ddh).sum(1)
+        pull = (self.weights[..., None] * self.ds).flatten(-2)
+        outer = (c[..., None] * jacobian).transpose(-1, -2) @ pull
+        half = torch.zeros(r, k * q, k, q, dtype=c.dtype, device=c.device)
+        half[..., :gate] = -outer.unflatten(-1, (k, gate))
+        for i in range(k):
+            half[:, i * q : (i + 1) * q, i] += 0.5 * blocks[:, i]
+        half = half.flatten(-2)
+        return half + half.transpose(-1, -2)
+
+
+def jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A formula with its derivatives in its own coordinates, by automatic differentiation.
+
+    values ``(r, k, u)`` -> value ``(r, n, k)``, first ``(r, n, k, u)``, second ``(r, n, k, u, u)``
+    or None for a formula that is affine in its parameters. Every point gets its own copy of the
+    parameters, so that one reverse sweep gives the derivatives at all points.
+    """
+    (r, k, u), n = values.shape, x.shape[-2]
+    points = x.expand(r, n, -1).reshape(r * n, 1, -1)
+    own = values[:, None].expand(r, n, k, u).reshape(r * n, k, u).requires_grad_()
+    value = formula.numeric(points, own)
+    curved = "affine" not in formula.traits
+    first = grad(value.sum(), own, create_graph=curved)[0]
+    second = None
+    if curved:
+        rows = [
+            grad(first[..., c].sum(), own, retain_graph=c + 1 < u, materialize_grads=True)[0] for c in range(u)
+        ]
+        second = torch.stack(rows, -1).detach().view(r, n, k, u, u)
+    return value.detach().view(r, n, k), first.detach().view(r, n, k, u), second

@@ -1,0 +1,89 @@
+"""Rates from simulations: slopes with intervals, local slopes, and the rule by which a prediction passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The exponent of n in an error: least squares through log median error against log n.
+
+    estimate, interval (95 %, bootstrap over replicates), standard_error; n_range, the sizes used;
+    local, the slope between neighbouring sizes, with their geometric means ``local_n``.
+    """
+
+    estimate: float
+    interval: tuple[float, float]
+    standard_error: float
+    n_range: tuple[int, int]
+    local_n: tuple[float, ...]
+    local: tuple[float, ...]
+
+    def inside(self, band: tuple[float, float]) -> bool:
+        """Whether the whole interval lies in the band."""
+        return band[0] <= self.interval[0] and self.interval[1] <= band[1]
+
+    def p_outside(self, band: tuple[float, float]) -> float:
+        """p-value of the hypothesis that the exponent lies outside the band (two one-sided tests)."""
+        low = norm.sf((self.estimate - band[0]) / self.standard_error)
+        high = norm.sf((band[1] - self.estimate) / self.standard_error)
+        return float(max(low, high))
+
+
+def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median over the last axis."""
+    return np.median(values, axis=-1)
+
+
+def slope(
+    sizes: Sequence[int],
+    errors: Sequence[NDArray[np.float64]],
+    statistic: Statistic = median,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Slope:
+    """The slope of log statistic(errors) against log n, with a bootstrap interval over replicates.
+
+    errors : for each size an array of positive errors, one per replicate (their number may differ).
+    Raises ValueError for fewer than two sizes or an error that is not positive and finite.
+    """
+    if len(sizes) < 2 or len(sizes) != len(errors):
+        raise ValueError(f"a slope needs errors at two sizes or more, got {len(sizes)} sizes and {len(errors)} samples")
+    for n, e in zip(sizes, errors, strict=True):
+        if not len(e) or not (np.isfinite(e).all() and (e > 0).all()):
+            raise ValueError(f"the errors at n = {n} must be positive and finite, and at least one")
+    x = np.log(np.array(sizes, dtype=float))
+    stream = np.random.default_rng(seed)
+    centre = np.log([float(statistic(e)) for e in errors])
+    boot = np.stack([np.log(statistic(e[stream.integers(0, len(e), (draws, len(e)))])) for e in errors], -1)
+    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    slopes = boot @ weights
+    lo, hi = np.quantile(slopes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Slope(
+        estimate=float(centre @ weights),
+        interval=(float(lo), float(hi)),
+        standard_error=float(slopes.std(ddof=1)),
+        n_range=(int(sizes[0]), int(sizes[-1])),
+        local_n=tuple(np.exp((x[1:] + x[:-1]) / 2)),
+        local=tuple(np.diff(centre) / np.diff(x)),
+    )
+
+
+def holm(p_values: Sequence[float], level: float = (1 - LEVEL) / 2) -> list[bool]:
+    """Which hypotheses are rejected by Holm's step-down rule at the given family-wise level."""
+    order = np.argsort(p_values)
+    rejected = [False] * len(p_values)
+    for rank, index in enumerate(order):
+        if p_values[index] > level / (len(p_values) - rank):
+            break
+        rejected[index] = True
+    return rejected

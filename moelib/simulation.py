@@ -1,0 +1,259 @@
+"""Running a study: draw, fit and measure block by block, store each block, and read rates off the results."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moelib.estimation.fit import LeastSquaresFit
+from moelib.estimation.flat import expert_diameter
+from moelib.estimation.least_squares import objective
+from moelib.measures import MixingMeasure
+from moelib.models import RegressionMoE, regression_model
+from moelib.observations import QuadratureDesign, gauss_legendre
+from moelib.rates import Slope, slope
+from moelib.store import Arrays, Store
+from moelib.study import Study
+from moelib.voronoi import L1, compare
+
+BLOCK = 130  # replicates fitted in one batch; part of what determines a result byte by byte
+FEWEST = 100  # a cell pattern with fewer replicates gets no slope
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The objects that a study's numbers describe."""
+
+    study: Study
+    model: RegressionMoE
+    design: QuadratureDesign
+    truth: torch.Tensor
+
+    @staticmethod
+    def of(study: Study) -> Experiment:
+        """Build them. Raises ValueError for an unknown gate or expert."""
+        truth = torch.tensor([study.truth], dtype=torch.float64)
+        return Experiment(
+            study, regression_model(study.gate, study.expert), gauss_legendre(study.half_width, study.nodes), truth
+        )
+
+    def fitter(self, device: str = "cpu") -> LeastSquaresFit:
+        """The estimator."""
+        s = self.study
+        return LeastSquaresFit(self.model, s.sigma, s.theta, self.truth.to(device), s.components, s.seed, s.plan)
+
+    def information(self) -> NDArray[np.float64]:
+        """Eigenvalues, ascending, of the truth's information per observation times sigma^2; gauge pinned at the last atom.
+
+        It is the Gram matrix of the regression function's derivatives under the design.
+        """
+        jacobian = self.model.expansion(self.truth, self.design.nodes).jacobian()[0]
+        k, q = self.truth.shape[1:]
+        gate = self.model.score.size(self.model.dim)
+        free = [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]
+        root = self.design.weights.sqrt()[:, None] * jacobian[:, free]
+        return np.linalg.svd(root.numpy(), compute_uv=False)[::-1] ** 2
+
+    def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
+        """Draw, fit and measure some replicates at one size. One array entry per replicate."""
+        study, model = self.study, self.model
+        data = self.design.draw(model, self.truth, n, study.sigma, study.seed, replicates).to(device)
+        fitter, truth = self.fitter(device), self.truth.to(device)
+        result = fitter.run(data, n, replicates)
+        comparison = compare(MixingMeasure(result.atoms.cpu()), MixingMeasure(self.truth), nearest=study.nearest)
+        out = {
+            "gain": objective(model, data, study.sigma, truth) - result.value,
+            "regression": self.design.norm(model.mean(result.atoms, data.x) - model.mean(truth, data.x)),
+            "loss": L1(comparison),
+            "pattern": comparison.pattern(),
+            **comparison.errors(),
+            **{name: getattr(result, name) for name in ("certified", "stationary", "agreed", "interior", "decrease")},
+        }
+        if study.lengths:
+            out["diameter"] = expert_diameter(fitter, data, n, replicates, result.value, study.lengths)
+        return {name: tensor.cpu().numpy() for name, tensor in out.items()}
+
+
+def run(
+    study: Study,
+    profile: str = "laptop",
+    parameters: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    device: str | None = None,
+) -> StudyResult:
+    """Run every size and block of a study, or load what the store already holds.
+
+    workers : processes of one thread each (1: in this process; a GPU is always used from one).
+    progress : called with (blocks done, blocks in all). device : a torch device, by default the GPU
+    when there is one. Raises ValueError for an unknown profile or parameter.
+    """
+    study = study.with_parameters(parameters or {})
+    scale = study.scale(profile)
+    Experiment.of(study)  # a wrong name is told before anything is started
+    device = device or default_device()
+    blocks = [range(i, min(i + BLOCK, scale.replicates)) for i in range(0, scale.replicates, BLOCK)]
+    tasks = [(n, block) for n in scale.sizes for block in blocks]
+    found: dict[tuple[int, range], Arrays] = {}
+    for task in tasks:
+        stored = store.load(_key(study, *task, device)) if store else None
+        if stored is not None:
+            found[task] = stored
+    waiting = [task for task in tasks if task not in found]
+    with _executor(workers if len(waiting) > 1 and device == "cpu" else 1) as executor:
+        apply = executor.map if executor else map
+        results = apply(_run_block, [(study, *task, device) for task in waiting])
+        for count, (task, arrays) in enumerate(zip(waiting, results, strict=True), len(found) + 1):
+            if store:
+                store.save(_key(study, *task, device), arrays)
+            found[task] = arrays
+            if progress:
+                progress(count, len(tasks))
+    values = {}
+    for n in scale.sizes:
+        cells = [found[n, block] for block in blocks]
+        values[n] = {name: np.concatenate([c[name] for c in cells]) for name in cells[0]}
+    return StudyResult(study, profile, device, scale.sizes, values)
+
+
+def _run_block(task: tuple[Study, int, range, str]) -> Arrays:
+    study, n, block, device = task
+    with one_thread():
+        return Experiment.of(study).block(n, block, device)
+
+
+def _executor(workers: int) -> Any:
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+
+
+def _key(study: Study, n: int, block: range, device: str) -> dict[str, Any]:
+    """What determines one block of results."""
+    arithmetic = [torch.__version__, np.__version__, torch.backends.cpu.get_cpu_capability(), "1 thread"]
+    return {
+        "study": study.specification(),
+        "n": n,
+        "block": [block.start, block.stop],
+        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
+        "arithmetic": arithmetic,
+        "code": code_fingerprint(),
+    }
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The measured quantities of a study: ``values[n][name]`` has one entry per replicate."""
+
+    study: Study
+    profile: str
+    device: str
+    sizes: tuple[int, ...]
+    values: dict[int, Arrays]
+
+    def errors(self, name: str, pattern: int | None = None) -> dict[int, NDArray[np.float64]]:
+        """A quantity by size, of all replicates or of those whose over-fitted cell is ``pattern``."""
+        out = {}
+        for n, v in self.values.items():
+            chosen = np.ones(len(v[name]), bool) if pattern is None else v["pattern"] == pattern
+            out[n] = v[name][chosen]
+        return out
+
+    def slope(self, name: str, low: float = 1e8, high: float = 1e13, pattern: int | None = None) -> Slope | None:
+        """The slope of a quantity over low <= n <= high.
+
+        None when a size has fewer than 100 such replicates, or fewer than two sizes are in the range.
+        """
+        errors = {n: e for n, e in self.errors(name, pattern).items() if low <= n <= high}
+        if len(errors) < 2 or min(len(e) for e in errors.values()) < FEWEST:
+            return None
+        return slope(list(errors), list(errors.values()))
+
+    def share(self, name: str = "certified", low: float = 0, high: float = np.inf) -> dict[int, float]:
+        """The share of replicates with a property, by size."""
+        return {n: float(v[name].mean()) for n, v in self.values.items() if low <= n <= high}
+
+    def patterns(self) -> dict[int, dict[int, float]]:
+        """By size, the frequency of each over-fitted cell (-1: none, or more than one)."""
+        out = {}
+        for n, v in self.values.items():
+            cells, counts = np.unique(v["pattern"], return_counts=True)
+            out[n] = {int(c): float(m / counts.sum()) for c, m in zip(cells, counts, strict=True)}
+        return out
+
+    def measured(self) -> list[str]:
+        """Names of the errors that this study measured."""
+        have = self.values[self.sizes[0]]
+        return [n for n in ("regression", "loss", "exact", "over_fitted", "diameter") if n in have and np.isfinite(have[n]).any()]
+
+    def summary(self) -> str:
+        """Medians, certified shares and slopes as a table."""
+        names = self.measured()
+        lines = [f"{self.study.title} ({self.profile} profile, {self.device})"]
+        lines.append("n".rjust(8) + "".join(name.rjust(13) for name in names) + "certified".rjust(11))
+        for n, v in self.values.items():
+            cells = "".join(f"{np.nanmedian(v[name]):13.3e}" for name in names)
+            lines.append(f"{n:8.0e}{cells}{v['certified'].mean():11.1%}")
+        for name in names:
+            measured = self.slope(name)
+            if measured is not None:
+                lo, hi = measured.interval
+                lines.append(f"slope of {name}, 1e8 to 1e13: {measured.estimate:.3f} [{lo:.3f}, {hi:.3f}]")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as JSON-ready data."""
+        slopes = {name: self.slope(name) for name in self.measured()}
+        return {
+            "study": self.study.specification(),
+            "profile": self.profile,
+            "device": self.device,
+            "sizes": list(self.sizes),
+            "medians": {name: [float(np.nanmedian(v[name])) for v in self.values.values()] for name in self.measured()},
+            "certified": list(self.share().values()),
+            "slopes": {n: {"estimate": s.estimate, "interval": list(s.interval)} for n, s in slopes.items() if s},
+        }
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread, and give the threads back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def default_device() -> str:
+    """The GPU when there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash of the code that decides a block's numbers, without docstrings and comments."""
+    root = Path(__file__).parent
+    names = ["ops", "formula", "experts", "measures", "models", "voronoi", "observations", "simulation"]
+    files = [root / f"{n}.py" for n in names]
+    files += sorted((root / "gates").glob("*.py")) + sorted((root / "estimation").glob("*.py"))
+    digest = hashlib.sha256()
+    for file in files:
+        tree = ast.parse(file.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]

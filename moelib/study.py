@@ -1,0 +1,115 @@
+"""Studies: everything that determines an experiment, as plain numbers fixed before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from moelib.estimation.settings import Plan, Theta
+
+if TYPE_CHECKING:
+    from moelib.simulation import StudyResult
+
+PROFILES = ("smoke", "laptop", "full")
+LARGEST_SIZE = 10**15
+HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))  # 10^3 .. 10^13
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is: the sizes n and the number of replicates at each."""
+
+    sizes: tuple[int, ...]
+    replicates: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment.
+
+    truth : rows of atoms (gate slope, gate bias, expert parameters). components : atoms k of the fit.
+    sigma : standard deviation of the noise. half_width, nodes : the Gauss-Legendre design on
+    [-half_width, half_width]. seed : replicate i's data depend on (seed, i, n) alone.
+    scales : one :class:`Scale` per profile.
+    nearest : which atoms make a Voronoi cell, nearest in "location" (slope and expert) or in "slope".
+    lengths : distances between two experts of a cell that are tried, increasing, when the diameter of the
+        near-optimal set is wanted.
+    Raises ValueError when k < k* or a number is out of range.
+    """
+
+    id: str
+    title: str
+    gate: str
+    expert: str
+    truth: tuple[tuple[float, ...], ...]
+    components: int
+    sigma: float
+    half_width: float
+    nodes: int
+    theta: Theta
+    plan: Plan
+    seed: int
+    scales: Mapping[str, Scale]
+    nearest: str = "location"
+    lengths: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = len(self.truth)
+        if not isinstance(self.components, int) or not known <= self.components <= known + 1:
+            raise ValueError(f"k must be k* = {known} or k* + 1 = {known + 1}, got {self.components!r}")
+        if not isinstance(self.sigma, (int, float)) or not self.sigma > 0:
+            raise ValueError(f"sigma must be positive, got {self.sigma!r}")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
+        for scale in self.scales.values():
+            if not isinstance(scale.replicates, int) or scale.replicates < 1:
+                raise ValueError(f"replicates must be a whole number of at least 1, got {scale.replicates!r}")
+            for n in scale.sizes:
+                check_size(n)
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Study:
+        """The study with some of its parameters changed.
+
+        Known: ``replicates``, ``sizes`` (a whole number or several), ``seed``, ``sigma``, ``k``, ``gate``, ``expert``.
+        Raises ValueError for any other, and for values out of range.
+        """
+        fields = {"seed": "seed", "sigma": "sigma", "k": "components", "gate": "gate", "expert": "expert"}
+        changes: dict[str, Any] = {}
+        scales = dict(self.scales)
+        for name, value in parameters.items():
+            if name == "replicates":
+                scales = {p: replace(s, replicates=value) for p, s in scales.items()}
+            elif name == "sizes":
+                sizes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+                scales = {p: replace(s, sizes=sizes) for p, s in scales.items()}
+            elif name in fields:
+                changes[fields[name]] = value
+            else:
+                known = ", ".join(["replicates", "sizes", *fields])
+                raise ValueError(f"unknown parameter {name!r} of a study; known: {known}")
+        return replace(self, scales=scales, **changes)
+
+    def scale(self, profile: str) -> Scale:
+        """The scale of a profile. Raises ValueError for an unknown one."""
+        if profile not in self.scales:
+            raise ValueError(f"unknown profile {profile!r}; known: {', '.join(self.scales)}")
+        return self.scales[profile]
+
+    def specification(self) -> dict[str, Any]:
+        """What determines a replicate's result, as JSON-ready data."""
+        spec = asdict(self)
+        del spec["scales"], spec["title"]
+        return spec
+
+    def run(self, profile: str = "laptop", **options: Any) -> StudyResult:
+        """Run the study; the options are those of :func:`moelib.simulation.run`."""
+        from moelib.simulation import run
+
+        return run(self, profile, **options)
+
+
+def check_size(n: Any) -> None:
+    """Raise ValueError unless n is a whole number from 1 to 10^15."""
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= LARGEST_SIZE:
+        raise ValueError(f"the sample size n must be a whole number from 1 to 10^15, got {n!r}")

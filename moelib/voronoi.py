@@ -1,0 +1,126 @@
+"""Voronoi cells of a fitted measure around the true atoms, and the losses made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moelib.measures import MixingMeasure
+
+
+@dataclass(frozen=True)
+class VoronoiLoss:
+    r"""A Voronoi loss as data: the power of an atom's error by the size of its cell.
+
+    .. math:: \sum_j \sum_{i \in V_j} e^{\beta_{0i}} \|\Delta_{ij}\|^{r_j}
+              + \sum_j \Big| \sum_{i \in V_j} e^{\beta_{0i}} - e^{\beta_{0j}^*} \Big|
+
+    single : r_j in cells of one atom. multiple : r_j in larger cells. The norms of the gate slope's and
+    of the expert's error are raised to the power one by one and added. Source: nguyen2024leastsquares.
+    """
+
+    single: float = 1.0
+    multiple: float = 2.0
+
+    def __call__(self, comparison: Comparison) -> Tensor:
+        """The loss of each replicate ``(r,)``."""
+        own = torch.gather(comparison.sizes, 1, comparison.cell)
+        power = torch.where(own == 1, self.single, self.multiple)
+        errors = comparison.slope_error**power + comparison.expert_error**power
+        return (comparison.weights * errors).sum(1) + comparison.mass_error.sum(1)
+
+
+L1 = VoronoiLoss()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A fitted measure against the truth, in the gauge of a cell of one atom.
+
+    cell : the true atom nearest to each fitted atom ``(r, k)``. sizes : atoms per cell ``(r, k*)``.
+    slope_error, expert_error : norms per fitted atom ``(r, k)``. weights : exp(beta0) of the fitted atoms ``(r, k)``.
+    mass_error : absolute error of each cell's weight ``(r, k*)``.
+    anchored : whether a cell of one atom exists to pin the gauge at ``(r,)``; where none does, the
+        gauge is pinned at the pair of atoms that makes the loss least.
+    """
+
+    cell: Tensor
+    sizes: Tensor
+    slope_error: Tensor
+    expert_error: Tensor
+    weights: Tensor
+    mass_error: Tensor
+    anchored: Tensor
+
+    def pattern(self) -> Tensor:
+        """The over-fitted cell of each replicate ``(r,)``; -1 where there is none or more than one."""
+        over = self.sizes > 1
+        return torch.where(over.sum(1) == 1, over.long().argmax(1), -1)
+
+    def errors(self) -> dict[str, Tensor]:
+        """Root mean square errors over the atoms alone in their cells ("exact") and over the others ("over_fitted").
+
+        In slope and expert together, and in each; NaN where there is no such atom.
+        """
+        alone = torch.gather(self.sizes, 1, self.cell) == 1
+        out = {}
+        for name, chosen in (("exact", alone), ("over_fitted", ~alone)):
+            slope = (self.slope_error.square() * chosen).sum(1) / chosen.sum(1)
+            expert = (self.expert_error.square() * chosen).sum(1) / chosen.sum(1)
+            out |= {name: (slope + expert).sqrt(), f"{name}_slope": slope.sqrt(), f"{name}_expert": expert.sqrt()}
+        return out
+
+
+def compare(
+    fitted: MixingMeasure, truth: MixingMeasure, loss: VoronoiLoss = L1, nearest: str = "location"
+) -> Comparison:
+    """Compare r fitted measures with one truth, modulo the translations of the gate.
+
+    Every translation that lays a fitted atom's gate on a true atom's is tried. Of those that leave the fitted
+    atom alone in its cell the one with the least loss is kept: a size-1 cell pins the gauge, so that no other
+    cell's error leaks into it. nearest : "location" assigns an atom to the true atom nearest in gate slope and
+    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine.
+    """
+    best: Comparison | None = None
+    score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)
+    for i in range(fitted.size):
+        for j in range(truth.size):
+            slope = truth.slopes[:, j] - fitted.slopes[:, i]
+            bias = truth.atoms[:, j, truth.dim] - fitted.atoms[:, i, fitted.dim]
+            moved = fitted.translated(slope, bias)
+            there = _in_gauge(moved, truth, i, j, nearest)
+            value = torch.where(there.anchored, loss(there), 1e6 + loss(there))  # an anchored gauge always wins
+            better = value < score
+            best = there if best is None else _where(better, there, best)
+            score = torch.where(better, value, score)
+    assert best is not None
+    return best
+
+
+def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, nearest: str) -> Comparison:
+    gap = fitted.locations[:, :, None] - truth.locations[:, None]  # (r, k, k*, q - 1)
+    used = gap[..., : fitted.dim] if nearest == "slope" else gap
+    cell = used.square().sum(-1).argmin(-1)
+    belongs = torch.nn.functional.one_hot(cell, truth.size).double()  # (r, k, k*)
+    sizes = belongs.sum(1).long()
+    own = torch.gather(gap, 2, cell[..., None, None].expand(-1, -1, 1, gap.shape[-1]))[:, :, 0]
+    mass = (fitted.weights[..., None] * belongs).sum(1)
+    return Comparison(
+        cell=cell,
+        sizes=sizes,
+        slope_error=own[..., : fitted.dim].norm(dim=-1),
+        expert_error=own[..., fitted.dim :].norm(dim=-1),
+        weights=fitted.weights,
+        mass_error=(mass - truth.weights).abs(),
+        anchored=(sizes[:, j] == 1) & (cell[:, i] == j),
+    )
+
+
+def _where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
+    def pick(name: str) -> Tensor:
+        a, b = getattr(one, name), getattr(other, name)
+        return torch.where(chosen.view(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return Comparison(**{name: pick(name) for name in Comparison.__dataclass_fields__})
