@@ -12,17 +12,20 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test test-long lint format lock clean
+.PHONY: help install book test test-long lint format lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make book       execute the chapters (what changed) and render the site"
 	@echo "make test       the tests, five minutes at most"
 	@echo "make test-long  the long checks"
+	@echo "make install    the private environment alone (every other target does it too)"
 	@echo "make lint       lint, format, types and import rules, as CI runs them"
 	@echo "make format     let ruff mend what it can"
 	@echo "make lock       solve the lock again after a change of pins in pyproject.toml"
 	@echo "make clean      forget what was built and executed (not the environment)"
+
+install: $(STAMP)
 
 book: $(STAMP)
 	@$(BIN)/moelib book

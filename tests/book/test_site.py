@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,16 @@ def test_a_failing_claim_is_not_built(tiny_book: Book) -> None:
 def test_checking_before_building_is_a_slip(tiny_book: Book) -> None:
     with pytest.raises(UsageError, match="no site of profile 'laptop' to check"):
         run.check(tiny_book, "laptop", False, quiet)
+
+
+@pytest.mark.long
+def test_a_site_built_elsewhere_is_the_same(
+    tiny_book: Book, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.execute_chapters(tiny_book, "laptop", [], quiet)
+    here = contents(site.build(tiny_book, "laptop"))
+    moved = tmp_path_factory.mktemp("another-place") / "deeper"
+    shutil.copytree(tiny_book.root, moved)
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    monkeypatch.setenv("LC_ALL", "C")
+    assert contents(site.build(Book(moved), "laptop")) == here
