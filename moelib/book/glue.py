@@ -156,7 +156,8 @@ def _sizes(n_range: list[float] | None) -> str:
 
 
 def _source(source: Any) -> str:
-    return f"{{cite:t}}`{source.key}`, {source.how}" if source.key else str(source.how)
+    how = "this book" if source.how == "own" else source.how
+    return f"{{cite:t}}`{source.key}`, {how}" if source.key else how
 
 
 def _places(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
