@@ -51,16 +51,16 @@ clean:
 
 # pip checks hashes for all packages of one call or for none, hence the lock in two steps: docs/decisions/lock.md.
 $(STAMP): requirements.lock requirements-torch.lock requirements-cuda.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 	  echo "This book needs Python 3.11 with its venv module; '$(PYTHON)' is not one. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (once) ..."
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet -r requirements-torch.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m pip check
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq -r requirements-torch.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check -q
 	@touch $@
 
 lock:
-	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/pip install --quiet uv; }
+	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/pip install -qq uv; }
 	@.ci/lock $(UV)/bin/uv
