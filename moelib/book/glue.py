@@ -6,6 +6,7 @@ Loaded by Jupyter Book through ``_config.yml``. Why so little: docs/decisions/on
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from docutils import nodes
@@ -52,6 +53,7 @@ def profile() -> str:
     return os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE)
 
 
+@cache
 def rows() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Every claim with its row of ``moelib status --json``, by id."""
     from moelib import claims

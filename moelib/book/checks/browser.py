@@ -12,8 +12,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from moelib.book.checks.devtools import Tab, executable, tab
+from moelib.book.checks.devtools import Browser, browser, executable
 
+REFRESH = 'http-equiv="refresh"'  # the entry page only sends on to another
 STAYS = ("data:", "blob:", "about:", "chrome:", "chrome-error:")
 FORMULAS = """(async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
@@ -44,10 +45,11 @@ def check(site: Path, report: Callable[[str], None]) -> list[str]:
 
 
 async def _visit(site: Path, chromium: str) -> list[str]:
-    pages = [p.relative_to(site).as_posix() for p in sorted(site.rglob("*.html")) if "_static" not in p.parts]
+    files = [p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts and REFRESH not in p.read_text("utf8")]
+    pages = [p.relative_to(site).as_posix() for p in files]
     found = []
     with _served(site) as http:
-        async with tab(chromium) as opened:
+        async with browser(chromium) as opened:
             for origin in (site.as_uri(), http):
                 for page in pages:
                     found += [f"{page} ({origin[:4]}): {problem}" for problem in await _page(opened, origin, page)]
@@ -59,7 +61,7 @@ async def _visit(site: Path, chromium: str) -> list[str]:
     return found
 
 
-async def _page(opened: Tab, origin: str, page: str) -> list[str]:
+async def _page(opened: Browser, origin: str, page: str) -> list[str]:
     await opened.open(f"{origin}/{page}")
     formulas = await opened.evaluate(FORMULAS)
     found = [f"formula not drawn: {text}" for text in formulas["undrawn"]]
@@ -67,7 +69,7 @@ async def _page(opened: Tab, origin: str, page: str) -> list[str]:
     return found + list(_errors(opened.events)) + list(_requests(opened.events, origin))
 
 
-async def _a_word(opened: Tab, origin: str, pages: list[str]) -> str:
+async def _a_word(opened: Browser, origin: str, pages: list[str]) -> str:
     """A word that the search must find: one of the title of a page of the book."""
     await opened.open(f"{origin}/{next(p for p in pages if '/' in p)}")
     return str(await opened.evaluate(WORD))

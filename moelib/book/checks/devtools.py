@@ -28,28 +28,28 @@ def executable() -> str | None:
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
-class Tab:
-    """One tab: ``call`` sends a command and waits for its answer; ``events`` collects what happens meanwhile."""
+class Browser:
+    """Opens one page at a time, each in a tab of its own; ``events`` is what happened in the present one."""
 
     def __init__(self, socket: WebSocketClientConnection) -> None:
         self.socket = socket
         self.numbers = itertools.count(1)
         self.answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.events: list[dict[str, Any]] = []
-        self.session: str | None = None
+        self.target = self.session = ""
 
     async def listen(self) -> None:
         """Sort incoming messages into answers and events, until the browser closes."""
         while (text := await self.socket.read_message()) is not None:
             message = json.loads(text)
             waiting = self.answers.pop(message.get("id"), None)
-            if waiting is None:
-                self.events.append(message)
-            elif not waiting.cancelled():
+            if waiting is not None and not waiting.cancelled():
                 waiting.set_result(message)
+            elif waiting is None and message.get("sessionId") == self.session:
+                self.events.append(message)
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The result of a command."""
+        """The result of a command, to the present tab or, without one, to the browser."""
         number = next(self.numbers)
         said: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self.session:
@@ -62,8 +62,16 @@ class Tab:
         return answer["result"]
 
     async def open(self, address: str) -> None:
-        """Go to a page and wait until it has loaded."""
+        """Open a page in a new tab and wait until it has loaded; what the last page still does is not counted."""
+        old, self.session = self.target, ""
+        self.target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        attached = await self.call("Target.attachToTarget", targetId=self.target, flatten=True)
+        if old:
+            await self.call("Target.closeTarget", targetId=old)
+        self.session = attached["sessionId"]
         self.events.clear()
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            await self.call(f"{domain}.enable")
         await self.call("Page.navigate", url=address)
         async with asyncio.timeout(PATIENCE):
             while not any(event["method"] == "Page.loadEventFired" for event in self.events):
@@ -78,20 +86,15 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab(chromium: str) -> AsyncIterator[Tab]:
-    """A new tab of a fresh Chromium, which ends with it."""
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A fresh Chromium, which ends with the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [chromium, *QUIET, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             found = await asyncio.wait_for(asyncio.to_thread(_address, process), PATIENCE)
-            opened = Tab(await websocket_connect(found, max_message_size=2**28))
+            opened = Browser(await websocket_connect(found, max_message_size=2**28))
             listening = asyncio.create_task(opened.listen())
-            target = await opened.call("Target.createTarget", url="about:blank")
-            attached = await opened.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-            opened.session = attached["sessionId"]
-            for domain in ("Page", "Runtime", "Network", "Log"):
-                await opened.call(f"{domain}.enable")
             yield opened
             opened.socket.close()
             await listening
