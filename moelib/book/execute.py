@@ -6,8 +6,10 @@ import hashlib
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from moelib.book.errors import BookError
 from moelib.book.kernel import ChapterKernelManager
 
 Report = Callable[[str], None]
+REMINDER = 10.0  # seconds after which a running cell is named again
 
 
 @dataclass(frozen=True)
@@ -60,29 +63,52 @@ def _run(chapter: Chapter, parameters: Mapping[str, Any], name: str, report: Rep
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
-    def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        number = cell.metadata.get("page_cell")
-        if number is not None:
-            report(f"{chapter.name}: cell {number} of {len(cells)} (line {chapter.code_cells[number - 1].line})")
-
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs what we report better
     try:
-        return papermill.execute_notebook(
-            notebook,
-            None,
-            parameters=dict(parameters),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            stderr_file=sys.stderr,
-            cwd=chapter.path.resolve().parent.parent,
-            kernel_manager_class=ChapterKernelManager,
-            on_cell_start=announce,
-        )
+        with _progress(chapter, report) as announce:
+            return papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                stderr_file=sys.stderr,
+                cwd=chapter.path.resolve().parent.parent,
+                kernel_manager_class=ChapterKernelManager,
+                on_cell_start=announce,
+            )
     except PapermillExecutionError as error:
         raise BookError(_failure(chapter, error)) from error
     except (DeadKernelError, CellTimeoutError) as error:
         raise BookError(f"{chapter.path}: chapter '{chapter.name}' failed: its kernel died ({error})") from error
+
+
+@contextmanager
+def _progress(chapter: Chapter, report: Report) -> Iterator[Callable[..., None]]:
+    """Report each cell as it starts, and a long one again and again while it runs."""
+    done, said, since = threading.Event(), "", time.monotonic()
+
+    def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal said, since
+        number = cell.metadata.get("page_cell")
+        if number is not None:
+            line, count = chapter.code_cells[number - 1].line, len(chapter.code_cells)
+            said, since = f"{chapter.name}: cell {number} of {count} (line {line})", time.monotonic()
+            report(said)
+
+    def remind() -> None:
+        while not done.wait(REMINDER):
+            if time.monotonic() - since >= REMINDER:
+                report(f"{said}: {time.monotonic() - since:.0f} s")
+
+    thread = threading.Thread(target=remind, daemon=True)
+    thread.start()
+    try:
+        yield announce
+    finally:
+        done.set()
+        thread.join()
 
 
 def _failure(chapter: Chapter, error: PapermillExecutionError) -> str:

@@ -57,3 +57,10 @@ def refuse_failing(outcomes: Iterable[Outcome]) -> None:
         raise BookError(
             "\n".join(f"claim '{o['claim']}' is failing: {o.get('detail') or 'no detail'}" for o in failing)
         )
+
+
+def refuse_rates(outcomes: Iterable[Outcome]) -> None:
+    """A smoke run is too small to say anything of a rate, and must not try."""
+    judged = [outcome["claim"] for outcome in outcomes if outcome["status"] in ("measured", "not_confirmed")]
+    if judged:
+        raise BookError(f"a smoke run must not judge rates, but it speaks of {', '.join(judged)}")

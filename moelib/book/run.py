@@ -39,6 +39,8 @@ def execute_chapters(book: Book, profile: str, names: Sequence[str], report: Rep
     for chapter in map(Chapter.load, book.pages.values()):
         executed = store.get(key(chapter, chapter.bind(profile), surroundings))
         said += outcomes.collect(executed) if executed is not None else []
+    if profile == "smoke":
+        outcomes.refuse_rates(said)
     outcomes.write(tree.outcomes, said)
     outcomes.refuse_failing(said)
 

@@ -45,7 +45,7 @@ tags: [remove-input]
 ---
 class Told:
     def _repr_mimebundle_(self, include=None, exclude=None):
-        said = {"claim": "tiny/total", "status": "measured", "estimate": float(total), "detail": profile}
+        said = {"claim": "tiny/total", "status": "derived", "estimate": float(total), "detail": profile}
         return {"text/plain": "told", "text/html": "<b>told</b>", "application/vnd.moelib.outcome+json": said}
 
 Told()

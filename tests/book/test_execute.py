@@ -48,7 +48,7 @@ def test_a_page_is_executed_once(run: Execute, tiny_book: Book, said: list[str])
     assert again.notebook == first.notebook
 
     told = outcomes.collect(first.notebook)
-    assert told == [{"claim": "tiny/total", "status": "measured", "estimate": 5.0, "detail": "laptop"}]
+    assert told == [{"claim": "tiny/total", "status": "derived", "estimate": 5.0, "detail": "laptop"}]
     smoke = run(profile="smoke")
     assert outcomes.collect(smoke.notebook)[0]["detail"] == "smoke"
     assert smoke.key != first.key
@@ -61,6 +61,15 @@ def test_a_page_is_executed_once(run: Execute, tiny_book: Book, said: list[str])
     assert [c.id for c in offered.cells if c not in page.cells] == ["injected-parameters"]
     assert offered.metadata.moelib.device == "cpu"
     nbformat.validate(offered)
+
+
+def test_a_long_cell_is_named_again(
+    run: Execute, tiny_book: Book, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moelib.book.execute.REMINDER", 0.2)
+    text = tiny_book.page("tiny").read_text()
+    run(text.replace("total = replicates + 1\n", "import time\ntime.sleep(0.6)\ntotal = 5\n"))
+    assert "tiny: cell 2 of 3 (line 25): 0 s" in said
 
 
 def test_nothing_in_an_executed_notebook_depends_on_when_or_where(run: Execute, tiny_book: Book) -> None:

@@ -62,7 +62,7 @@ def test_a_rerun_compares_and_leaves_the_published_results_alone(tiny_book: Book
     tree = tiny_book.tree("laptop")
     before = {p: p.read_bytes() for p in tree.root.rglob("*") if p.is_file()}
     table = rerun(tiny_book, "laptop", "tiny", {"replicates": 9}, quiet.append)
-    assert table.splitlines()[1].split() == ["tiny/total", "5", "10", "+5", "measured"]
+    assert table.splitlines()[1].split() == ["tiny/total", "5", "10", "+5", "derived"]
     after = {p: p.read_bytes() for p in tree.root.rglob("*") if p.is_file() and tree.reruns not in p.parents}
     assert after == before
     assert json.loads(tree.outcomes.read_text())[0]["estimate"] == 5.0
@@ -70,6 +70,15 @@ def test_a_rerun_compares_and_leaves_the_published_results_alone(tiny_book: Book
 
 def test_a_failing_claim_fails_the_execution(tiny_book: Book) -> None:
     page = tiny_book.page("tiny")
-    page.write_text(page.read_text().replace('"measured"', '"failing"'))
+    page.write_text(page.read_text().replace('"derived"', '"failing"'))
     with pytest.raises(BookError, match="claim 'tiny/total' is failing: laptop"):
         execute_chapters(tiny_book, "laptop", [], lambda message: None)
+
+
+def test_a_smoke_run_never_judges_a_rate(tiny_book: Book) -> None:
+    page = tiny_book.page("tiny")
+    page.write_text(page.read_text().replace('"derived"', '"measured"'))
+    execute_chapters(tiny_book, "laptop", [], lambda message: None)
+    with pytest.raises(BookError, match="a smoke run must not judge rates, but it speaks of tiny/total"):
+        execute_chapters(tiny_book, "smoke", [], lambda message: None)
+    assert not tiny_book.tree("smoke").outcomes.exists()
