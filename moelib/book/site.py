@@ -19,6 +19,7 @@ from moelib.book.errors import BookError
 from moelib.book.layout import PROFILE_VARIABLE, Book
 
 LEFT_OUT = (".buildinfo", ".doctrees")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FONT_HINTS = re.compile(r'<link rel="preload"[^>]*as="font"[^>]*>\s*')  # browsers refuse them on file://, loudly
 ENTRY = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">
@@ -79,7 +80,6 @@ def _jupyter_book(book: Book, profile: str, work: Path) -> subprocess.CompletedP
     fixed = {
         PROFILE_VARIABLE: profile,
         "PYTHONHASHSEED": "0",
-        "NO_COLOR": "1",
         "SOURCE_DATE_EPOCH": _commit_time(book.root),
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
     }
@@ -99,7 +99,7 @@ def _commit_time(root: Path) -> str:
 
 def _last_words(log: subprocess.CompletedProcess[str]) -> str:
     """The warnings and errors of a failed build, without its chatter."""
-    lines = (log.stderr + log.stdout).splitlines()
+    lines = COLOURS.sub("", log.stderr + log.stdout).splitlines()
     telling = [x for x in lines if any(word in x for word in ("WARNING", "ERROR", "error", "Stale page", "Exception"))]
     return "\n".join(telling or lines[-20:])
 

@@ -51,6 +51,7 @@ def test_the_site_offers_source_notebook_and_rerun_and_is_reproducible(tiny_book
     line = tiny.read_text().splitlines().index("More {ref}`nothing`.") + 1
     with pytest.raises(BookError, match="the site was not built") as error:
         site.build(tiny_book, "laptop")
+    assert "\x1b" not in str(error.value)
     assert "index.md:3: WARNING: undefined label: 'nowhere'" in str(error.value)
     assert f"tiny.md:{line}: WARNING: undefined label: 'nothing'" in str(error.value)
     assert contents(first) == before
