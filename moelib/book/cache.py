@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def digest(files: list[Path], root: Path) -> str:
 @cache
 def device() -> str:
     """The name of the CUDA device, or ``cpu``. Loads torch only where there is an NVIDIA driver."""
-    if not Path("/proc/driver/nvidia/version").exists():
+    if not Path("/proc/driver/nvidia/version").exists() and shutil.which("nvidia-smi") is None:
         return "cpu"
     import torch
 
