@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -68,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("study")
     _add_profile(command)
     _add_parameters(command)
-    command.add_argument("--results", type=Path, metavar="DIR", help="existing folder for the results")
+    command.add_argument(
+        "--results", type=Path, metavar="DIR", help="existing folder that keeps results and saves repeating"
+    )
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes of one thread each (default 1)")
     command.add_argument("--json", action="store_true", help="the summary as JSON")
     command.set_defaults(run=_simulate)
 
@@ -161,27 +163,31 @@ def _simulate(chosen: argparse.Namespace) -> None:
     studies = _catalogue("studies")
     if chosen.study not in studies:
         raise unknown("study", chosen.study, studies)
+    if chosen.workers < 1:
+        raise UsageError(f"workers must be at least 1, not {chosen.workers}")
     given = parameters(chosen.parameter)
-    folder = _results_folder(chosen.results)
-    try:
-        result = studies[chosen.study].run(profile=chosen.profile, parameters=given, out=folder, progress=_say)
-    except ValueError as error:  # moelib says so what was expected and what came
+    try:  # moelib's ValueErrors are sentences: what was expected, what came
+        studies[chosen.study].with_parameters(given)
+        store = _store(chosen.results)
+        result = studies[chosen.study].run(
+            chosen.profile, parameters=given, store=store, workers=chosen.workers, progress=_count
+        )
+    except ValueError as error:
         raise UsageError(str(error)) from error
     print(json.dumps(result.to_json(), indent=1) if chosen.json else result.summary())
 
 
-def _results_folder(folder: Path | None) -> Path:
-    """An existing folder that can be written to, known before anything is computed."""
+def _store(folder: Path | None) -> Any:
+    """The results in an existing folder; none without one. Known to be writable before anything is computed."""
     if folder is None:
-        folder = Path("_build") / "results"
-        folder.mkdir(parents=True, exist_ok=True)
+        return None
     if not folder.is_dir():
         raise UsageError(f"the results folder {folder} does not exist")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise UsageError(f"the results folder {folder} cannot be written to ({error.strerror})") from error
+    return import_module("moelib.store").Store(folder)
+
+
+def _count(done: int, total: int) -> None:
+    print(f"\r{done} of {total} blocks", file=sys.stderr, end="\n" if done == total else "", flush=True)
 
 
 def _book(chosen: argparse.Namespace) -> None:

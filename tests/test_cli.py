@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from moelib import claims, cli
@@ -111,29 +111,34 @@ def test_parameters_are_typed() -> None:
 
 
 class Study:
-    """A study that writes one file and tells what it was given."""
+    """A study that stores one result and tells what it was given."""
 
-    def run(self, profile: str, parameters: dict[str, Any], out: Path, progress: Any) -> Any:
+    def with_parameters(self, parameters: dict[str, Any]) -> None:
         if parameters.get("k", 3) < 2:
             raise ValueError("k must be at least 2, not 1")
-        progress("half way")
-        (out / "done.json").write_text("{}")
-        told = {"profile": profile, **parameters}
+
+    def run(self, profile: str, *, parameters: dict[str, Any], store: Any, workers: int, progress: Any) -> Any:
+        progress(1, 2)
+        progress(2, 2)
+        if store:
+            store.save({"study": "tanh"}, {"x": np.ones(1)})
+        told = {"profile": profile, "workers": workers, **parameters}
         return SimpleNamespace(summary=lambda: f"summary {told}", to_json=lambda: told)
 
 
 @pytest.fixture
 def studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "moelib.study", SimpleNamespace(STUDIES={"tanh": Study()}))
+    monkeypatch.setattr("moelib.study.STUDIES", {"tanh": Study()}, raising=False)
 
 
 @pytest.mark.usefixtures("studies")
 def test_simulate_runs_a_study(said, tmp_path: Path) -> None:
     status, out, err = said("simulate", "tanh", "--profile", "smoke", "-p", "k=3", "--results", str(tmp_path))
-    assert (status, out, err) == (0, "summary {'profile': 'smoke', 'k': 3}\n", "half way\n")
-    assert [p.name for p in tmp_path.iterdir()] == ["done.json"]
-    out = said("simulate", "tanh", "--json", "--results", str(tmp_path))[1]
-    assert json.loads(out) == {"profile": "laptop"}
+    assert (status, out) == (0, "summary {'profile': 'smoke', 'workers': 1, 'k': 3}\n")
+    assert err == "\r1 of 2 blocks\r2 of 2 blocks\n"
+    assert [p.suffix for p in tmp_path.iterdir()] == [".result"]
+    out = said("simulate", "tanh", "--json", "--workers", "2")[1]
+    assert json.loads(out) == {"profile": "laptop", "workers": 2}
 
 
 @pytest.mark.usefixtures("studies")
@@ -141,9 +146,10 @@ def test_a_slip_in_simulate_is_one_sentence_and_nothing_is_written(said, tmp_pat
     missing = tmp_path / "missing"
     for arguments, sentence in (
         (["tahn"], "unknown study 'tahn': did you mean 'tanh'?"),
+        (["tanh", "--workers", "0"], "workers must be at least 1, not 0"),
         (["tanh", "-p", "k=1", "--results", str(tmp_path)], "k must be at least 2, not 1"),
         (["tanh", "--results", str(missing)], f"the results folder {missing} does not exist"),
-        (["tanh", "--results", "/proc"], "the results folder /proc cannot be written to"),
+        (["tanh", "--results", "/proc"], "the results folder /proc cannot be written"),
     ):
         status, out, err = said("simulate", *arguments)
         assert (status, out) == (2, "")
