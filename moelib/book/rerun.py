@@ -32,7 +32,10 @@ def compare(old: list[outcomes.Outcome], new: list[outcomes.Outcome]) -> Iterato
     """One line per claim that either run speaks of."""
     before, after = ({o["claim"]: o for o in said} for said in (old, new))
     names = list(before | after)
-    width = max(map(len, names), default=5)
+    if not names:
+        yield "the chapter speaks of no claim"
+        return
+    width = max(map(len, [*names, "claim"]))
     yield f"{'claim':{width}}  {'old':>12}  {'new':>12}  {'difference':>12}  status"
     for name in names:
         a, b = before.get(name), after.get(name)

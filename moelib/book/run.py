@@ -11,17 +11,16 @@ from moelib.book.cache import Store, Surroundings, key
 from moelib.book.chapter import Chapter
 from moelib.book.checks import browser
 from moelib.book.checks import site as site_checks
-from moelib.book.errors import BookError, UsageError
+from moelib.book.errors import UsageError
 from moelib.book.execute import Report, execute
 from moelib.book.layout import Book
 
 
 def make(book: Book, profile: str, report: Report) -> None:
-    """Execute, build and check; the last line says what to open."""
+    """Execute, then build, which checks; the last line says what to open."""
     started = time.monotonic()
     execute_chapters(book, profile, [], report)
     build(book, profile, report)
-    check(book, profile, False, report)
     report(f"done in {time.monotonic() - started:.0f} s")
     print(f"Open {(book.tree(profile).html / 'index.html').as_uri()}")
 
@@ -46,13 +45,13 @@ def execute_chapters(book: Book, profile: str, names: Sequence[str], report: Rep
 
 
 def build(book: Book, profile: str, report: Report) -> None:
-    """Render the site of executed chapters."""
-    report("building the site")
+    """Render the site of executed chapters and put it in place if nothing is wrong with it."""
+    report("building and checking the site")
     site.build(book, profile)
 
 
 def check(book: Book, profile: str, in_browser: bool, report: Report) -> None:
-    """Check the built site, in headless Chromium too where asked and possible."""
+    """Check the site in place once more, in headless Chromium too where asked and possible."""
     folder = book.tree(profile).html
     if not folder.is_dir():
         raise UsageError(f"there is no site of profile '{profile}' to check: run `moelib book build` first")
@@ -60,8 +59,7 @@ def check(book: Book, profile: str, in_browser: bool, report: Report) -> None:
     found = site_checks.check(folder.resolve(), book.root / "_config.yml")
     if in_browser:
         found += browser.check(folder.resolve(), report)
-    if found:
-        raise BookError(f"{len(found)} problems in the site:\n" + "\n".join(found))
+    site.refuse_problems(found)
 
 
 def pack(book: Book, profile: str, report: Report) -> None:

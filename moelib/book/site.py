@@ -15,6 +15,7 @@ from pathlib import Path
 from moelib.book import outcomes
 from moelib.book.cache import Store, Surroundings, key
 from moelib.book.chapter import Chapter
+from moelib.book.checks import site as site_checks
 from moelib.book.errors import BookError
 from moelib.book.layout import PROFILE_VARIABLE, Book
 
@@ -39,6 +40,7 @@ def build(book: Book, profile: str) -> Path:
     if log.returncode != 0 or not (built / "index.html").is_file():
         raise BookError("the site was not built:\n" + _last_words(log))
     _finish(book, built)
+    refuse_problems(site_checks.check(built.resolve(), book.root / "_config.yml"))
     old = tree.root / "old"
     shutil.rmtree(old, ignore_errors=True)
     if tree.html.exists():
@@ -59,6 +61,12 @@ def _finish(book: Book, built: Path) -> None:
     first = next(iter(book.pages.values())).relative_to(book.root).with_suffix(".html").as_posix()
     (built / "index.html").write_text(ENTRY.format(title=html.escape(book.title), page=first), "utf8")
     (built / ".nojekyll").touch()  # else GitHub Pages drops folders that begin with an underscore
+
+
+def refuse_problems(found: list[str]) -> None:
+    """A site with problems is not put in place, and not published."""
+    if found:
+        raise BookError(f"{len(found)} problem(s) in the site:\n" + "\n".join(found))
 
 
 def refuse_stale(book: Book, profile: str) -> None:

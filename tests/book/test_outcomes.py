@@ -51,6 +51,7 @@ def test_a_failing_claim_is_named_with_its_detail() -> None:
 def test_the_comparison_has_a_line_per_claim() -> None:
     lines = list(compare([said("a", estimate=-0.5), said("b", "derived")], [said("a", "not_confirmed", -0.25)]))
     assert lines[1].split() == ["a", "-0.5", "-0.25", "+0.25", "measured", "->", "not", "confirmed"]
+    assert list(compare([], [])) == ["the chapter speaks of no claim"]
     assert lines[2].split() == ["b", "-", "-", "-", "derived", "->", "absent"]
 
 

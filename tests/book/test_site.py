@@ -44,6 +44,12 @@ def test_the_site_offers_source_notebook_and_rerun_and_is_reproducible(tiny_book
     archive.unlink()
     assert site.pack(tiny_book, "laptop") == (archive, checksum)
 
+    # what Sphinx lets pass is found before the site is put in place
+    tiny_book.page("index").write_text("# Tiny book\n\n$\\foo$\n")
+    with pytest.raises(BookError, match=r"1 problem\(s\) in the site:\nbook/index\.html: unknown macro '\\foo'"):
+        site.build(tiny_book, "laptop")
+    assert contents(first) == before
+
     # broken pages fail the strict build, are named with the right line, and leave the site as it was
     tiny_book.page("index").write_text("# Tiny book\n\n{ref}`nowhere`\n")
     tiny = tiny_book.page("tiny")
