@@ -13,7 +13,7 @@ from moelib.experts import EXPERTS
 from moelib.gates.catalogue import SCORES
 
 KEYS = set(re.findall(r"^@\w+\{([^,]+),", (Path(__file__).parents[1] / "book" / "references.bib").read_text(), re.M))
-FORMULAS = {**SCORES, **EXPERTS}
+FORMULAS = [*SCORES.values(), *EXPERTS.values()]
 
 
 @pytest.mark.parametrize("catalogue", [SCORES, EXPERTS], ids=["scores", "experts"])
@@ -31,7 +31,7 @@ def test_every_formula_has_a_row_with_equation_and_source(catalogue) -> None:
 
 def test_every_letter_is_shown_once() -> None:
     rows = notation.letters(SCORES, EXPERTS).splitlines()[2:]
-    declared = {p for formula in FORMULAS.values() for p in formula.params}
+    declared = {p for formula in FORMULAS for p in formula.params}
     assert len(rows) == len(declared)
     for p in declared:
         assert tex.problems(p.latex) == []
