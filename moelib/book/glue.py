@@ -138,23 +138,26 @@ class StatusTable(SphinxDirective):
         return list(holder.children)
 
 
+def _tex(value: float) -> str:
+    """Three significant digits, powers of ten written out."""
+    digits, _, exponent = f"{value:.3g}".partition("e")
+    if not exponent:
+        return digits
+    power = f"10^{{{int(exponent)}}}"
+    return power if digits == "1" else f"{digits} \\cdot {power}"
+
+
 def _number(value: float | None) -> str:
-    return "" if value is None else f"${value:g}$"
+    return "" if value is None else f"${_tex(value)}$"
 
 
 def _estimate(row: dict[str, Any]) -> str:
-    if row["estimate"] is None:
-        return ""
-    shown = f"${row['estimate']:.3f}$"
-    return f"{shown} $[{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]$" if row["interval"] else shown
+    interval = f" $[{', '.join(map(_tex, row['interval']))}]$" if row["interval"] else ""
+    return _number(row["estimate"]) + interval
 
 
 def _sizes(n_range: list[float] | None) -> str:
-    if not n_range:
-        return ""
-    low, high = (f"{n:.0e}".split("e") for n in n_range)
-    powers = [f"10^{{{int(e)}}}" if m == "1" else f"{m} \\cdot 10^{{{int(e)}}}" for m, e in (low, high)]
-    return f"${powers[0]}$ to ${powers[1]}$"
+    return " to ".join(map(_number, n_range)) if n_range else ""
 
 
 def _source(source: Any) -> str:

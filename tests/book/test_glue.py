@@ -36,7 +36,7 @@ CLAIMS = (
         interval=[-0.5, -0.4],
         n_range=[1e8, 1e13],
     ),
-    claim("tiny/quote", "tiny", "quoted"),
+    claim("tiny/quote", "tiny", "quoted", estimate=2.5e-16),
     claim("other/one", "other", "derived"),
 )
 
@@ -82,9 +82,10 @@ def test_the_table_shows_what_was_predicted_and_found(build) -> None:
     for shown in (
         r"\(-0.5\)",
         r"\(-0.422\)",
-        r"\([-0.500, -0.400]\)",
+        r"\([-0.5, -0.4]\)",
         r"\(10^{8}\)",
         r"\(10^{13}\)",
+        r"\(2.5 \cdot 10^{-16}\)",
         "<em>other/one</em>",
     ):
         assert shown in table
