@@ -84,6 +84,20 @@ class Expansion:
         parts = (self.excess[..., None] * self.ds, self.weights[..., None] * self.dh)
         return torch.cat(parts, -1).flatten(-2)
 
+    def second_along(self, direction: Tensor) -> Tensor:
+        """The second derivative ``(r, n)`` along one direction ``(k*q,)`` of the atoms."""
+        k, gate = self.ds.shape[2:]
+        step = direction.view(k, -1)
+        s = (self.ds * step[:, :gate]).sum(-1)
+        h = (self.dh * step[:, gate:]).sum(-1)
+        s = s - (self.weights * s).sum(-1, keepdim=True)
+        bent = 2 * self.weights * h * s + self.excess * (s.square() - (self.weights * s.square()).sum(-1, keepdim=True))
+        if self.dds is not None:
+            bent = bent + self.excess * torch.einsum("rnkuv,ku,kv->rnk", self.dds, step[:, :gate], step[:, :gate])
+        if self.ddh is not None:
+            bent = bent + self.weights * torch.einsum("rnkuv,ku,kv->rnk", self.ddh, step[:, gate:], step[:, gate:])
+        return bent.sum(-1)
+
     def curvature(self, c: Tensor, jacobian: Tensor) -> Tensor:
         r"""The contraction :math:`\sum_l c_l\, \partial^2 f(x_l)` ``(r, k*q, k*q)`` for c ``(r, n)``.
 

@@ -3,16 +3,120 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import jvp
 
-from moelib.estimation.least_squares import Chart
-from moelib.models import RegressionMoE
+from moelib.models import Expansion, RegressionMoE
 from moelib.observations import Observations
 
 SPLIT_SCALE_FLOOR = 1e-2  # a flat split direction gets at most ten times the scale of the stiffest one
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the atoms: reference ``(r, k, q)`` plus basis ``(r, k*q, p)`` times coordinates ``(r, p)``.
+
+    Coordinates are scaled so that one is a statistical unit: one standard error, and the square root of one along
+    the split of an over-fitted cell. The gauge is pinned by leaving it out of the basis.
+    bend : ``(r, p - s, s, s)`` or None. The last s coordinates, delta, are splits; they change the function by a quadratic
+        form, most of it in the tangent space. The first coordinates are read off after that part: a point z has
+        linear coordinates z_a - delta' bend_a delta, so that the objective's valley is straight.
+    ratio : the last coordinate is divided by the one before it. A cell of two linear experts depends on the product
+        of its splits in gate slope and expert; in this chart the product is a coordinate.
+    held : flat directions ``(r, h, k*q)`` that are not in the basis, half as long as the distance held and moved off
+        the tangent space by what the basis can undo.
+    """
+
+    reference: Tensor
+    basis: Tensor
+    bend: Tensor | None = None
+    ratio: bool = False
+    held: Tensor | None = None
+
+    def atoms(self, z: Tensor) -> Tensor:
+        """The atoms ``(r, k, q)`` at z."""
+        y = torch.cat((z[:, :-1], z[:, -1:] / z[:, -2:-1]), -1) if self.ratio else z
+        if self.bend is not None:
+            delta = y[:, -self.bend.shape[-1] :]
+            y = y.clone()
+            y[:, : self.bend.shape[1]] -= torch.einsum("rauv,ru,rv->ra", self.bend, delta, delta)
+        return self.reference + (self.basis @ y[..., None])[..., 0].view_as(self.reference)
+
+    def pull_back(self, z: Tensor, gradient: Tensor, hessian: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient ``(r, p)`` and Hessian ``(r, p, p)`` in z, from those in the linear coordinates."""
+        eye = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
+        if self.bend is not None:
+            first, splits = self.bend.shape[1:3]
+            delta = z[:, -splits:].clone()
+            if self.ratio:
+                delta[:, -1] /= delta[:, -2]
+            inner = eye.expand_as(hessian).clone()
+            inner[:, :first, first:] = -2 * torch.einsum("rauv,rv->rau", self.bend, delta)
+            turning = -2 * torch.einsum("ra,rauv->ruv", gradient[:, :first], self.bend)
+            hessian = inner.transpose(-1, -2) @ hessian @ inner
+            hessian[:, first:, first:] += turning
+            gradient = (gradient[:, None] @ inner)[:, 0]
+        if self.ratio:
+            s, v = z[:, -2], z[:, -1]
+            inner = eye.expand_as(hessian).clone()
+            inner[:, -1, -2], inner[:, -1, -1] = -v / s**2, 1 / s
+            pull = gradient[:, -1]
+            hessian = inner.transpose(-1, -2) @ hessian @ inner
+            hessian[:, -2, -2] += 2 * pull * v / s**3
+            hessian[:, -2, -1] -= pull / s**2
+            hessian[:, -1, -2] -= pull / s**2
+            gradient = (gradient[:, None] @ inner)[:, 0]
+        return gradient, hessian
+
+    def rows(self, index: Tensor) -> Chart:
+        """The charts of the replicates at ``index`` (repeats allowed)."""
+        bend = None if self.bend is None else self.bend[index]
+        held = None if self.held is None else self.held[index]
+        return Chart(self.reference[index], self.basis[index], bend, self.ratio, held)
+
+    @staticmethod
+    def stack(charts: list[Chart]) -> Chart:
+        """Charts of the same kind for the same r replicates as one of ``r * len(charts)``, replicates first."""
+
+        def flat(name: str) -> Tensor | None:
+            parts = [getattr(c, name) for c in charts]
+            return None if parts[0] is None else torch.stack(parts, 1).flatten(0, 1)
+
+        return Chart(flat("reference"), flat("basis"), flat("bend"), charts[0].ratio, flat("held"))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How two copies of an atom may part.
+
+    free : coordinates that may. apart : flat coordinates, held at a distance. Those in neither are equal by
+        definition of Theta.
+    ratio : the last free coordinate counts through its product with the one before it.
+    """
+
+    free: tuple[int, ...]
+    apart: tuple[tuple[int, float], ...] = ()
+    ratio: bool = False
+
+
+def free_split(model: RegressionMoE) -> Split:
+    """Copies that may part in gate slope and expert; their gate biases keep the cell's weight ratio."""
+    return Split(tuple(c for c in range(model.coordinates) if c != model.dim))
+
+
+def flat_splits(model: RegressionMoE, distance: float) -> list[Split]:
+    """Splits of a linear expert, whose over-fitted cell has flat directions.
+
+    With copies beta +- s and (a +- u, b +- v) the cell is exactly that of one expert plus tanh(s x)(u x + v): to
+    leading order the data see s^2 and s u alone, s v moves with a. So Theta gives both copies one intercept (v = 0).
+    Where the best s^2 is not positive, the objective's infimum lies at s = 0, u infinite: there u is held at
+    ``distance``, and what is left to gain by moving it counts in the certificate.
+    """
+    dim = model.dim
+    gate, expert = tuple(range(dim)), tuple(range(dim + 1, 2 * dim + 1))
+    return [Split(gate + expert, ratio=True), Split(gate + expert[1:], ((expert[0], distance),))]
 
 
 def scaled_chart(model: RegressionMoE, observations: Observations, sigma: float, reference: Tensor) -> Chart:
@@ -32,72 +136,71 @@ def whitened_chart(model: RegressionMoE, observations: Observations, sigma: floa
 
 
 def split_chart(
-    model: RegressionMoE, observations: Observations, sigma: float, merged: Tensor, cell: int, fraction: float = 0.5
+    model: RegressionMoE,
+    observations: Observations,
+    sigma: float,
+    merged: Tensor,
+    cell: int,
+    split: Split,
+    fraction: float = 0.5,
 ) -> Chart:
-    r"""A chart with one atom of ``merged`` ``(r, k, q)`` split in two; the copy becomes the last atom.
+    r"""A chart with the atom ``cell`` of ``merged`` ``(r, k, q)`` split in two; the copy becomes the last atom.
 
-    The first coordinates move the merged atoms and are whitened. The last ones split the atom ``cell``
-    in gate slope and expert: the copies move by (1 - p) and -p times the split, p = ``fraction``
-    being the first copy's share of the weight. A split delta changes the function by delta^2 times a
-    curvature, so its unit is the inverse square root of that curvature's norm, off the tangent space.
+    The first copy has the share ``fraction`` = p of the weight; the copies move by (1 - p) and -p times the split.
+    Where no coordinate is held apart, a split delta changes the function by delta^2 times a curvature, and its unit is
+    the inverse square root of that curvature's norm off the tangent space. Where one is, the other splits act to
+    first order and are whitened with the rest.
     """
     k, q = merged.shape[1:]
     dim = model.dim
     reference = torch.cat((merged, merged[:, cell : cell + 1]), 1)
     reference[:, cell, dim] += math.log(fraction)
     reference[:, k, dim] += math.log(1 - fraction)
-    directions = _copying(model, k, cell)
-    jacobian = _scaled_jacobian(model, observations, sigma, reference)
-    tangent = _whiten(jacobian, directions)
-    splits = _splitting(k, q, cell, fraction)[[u for u in range(q) if u != dim]]  # all but the gate bias
-    root = (observations.weight / sigma**2).sqrt()
-    plane = jacobian @ tangent  # orthonormal columns
-    norms = []
-    for direction in splits:
-        bend = 0.5 * root * _second_derivative(model, observations, reference, direction.view(k + 1, q))
-        off = bend - (plane @ (bend[:, None] @ plane).transpose(-1, -2))[..., 0]
-        norms.append(off.norm(dim=-1))
-    norm = torch.stack(norms, -1)
-    norm = torch.maximum(norm, SPLIT_SCALE_FLOOR * norm.amax(-1, keepdim=True)).clamp_min(1e-300)
-    return Chart(reference, torch.cat((tangent, splits.T / norm.sqrt()[:, None]), -1))
-
-
-def fixed_split_chart(
-    model: RegressionMoE,
-    observations: Observations,
-    sigma: float,
-    merged: Tensor,
-    cell: int,
-    coordinate: int,
-    length: float,
-) -> Chart:
-    """Two equal copies of the atom ``cell`` held ``length`` apart in one coordinate; all else is free.
-
-    The chart is whitened where the copies stand; the distance in ``coordinate`` is not among its directions.
-    """
-    k, q = merged.shape[1:]
-    reference = torch.cat((merged, merged[:, cell : cell + 1]), 1)
-    reference[:, [cell, k], model.dim] -= math.log(2)
-    splits = _splitting(k, q, cell, 0.5)
-    reference = reference + length * splits[coordinate].view(k + 1, q)
-    others = splits[[u for u in range(q) if u not in (model.dim, coordinate)]]
-    directions = torch.cat((_copying(model, k, cell), others.T), -1)
-    return Chart(reference, _whiten(_scaled_jacobian(model, observations, sigma, reference), directions))
-
-
-def _copying(model: RegressionMoE, k: int, cell: int) -> Tensor:
-    """The free directions of k atoms when the last of k + 1 atoms copies the atom ``cell``."""
+    parting = torch.zeros(q, k + 1, q, dtype=torch.float64)
+    parting[:, cell] = (1 - fraction) * torch.eye(q, dtype=torch.float64)
+    parting[:, k] = -fraction * torch.eye(q, dtype=torch.float64)
+    for coordinate, distance in split.apart:
+        reference = reference + distance * parting[coordinate]
     copies = torch.eye(k + 1, k, dtype=torch.float64)
     copies[k, cell] = 1
-    return torch.kron(copies, torch.eye(model.coordinates, dtype=torch.float64)) @ _free_directions(model, k)
+    directions = torch.kron(copies, torch.eye(q, dtype=torch.float64)) @ _free_directions(model, k)
+    splits = parting[list(split.free)].flatten(1)
+    expansion = model.expansion(reference, observations.x)
+    root = (observations.weight / sigma**2).sqrt()
+    jacobian = root[..., None] * expansion.jacobian()
+    if split.apart:
+        held = torch.stack([0.5 * distance * parting[coordinate].flatten() for coordinate, distance in split.apart])
+        basis = _whiten(jacobian, torch.cat((directions, splits.T), -1))
+        plane = jacobian @ basis
+        return Chart(reference, basis, held=held - ((held @ jacobian.transpose(-1, -2)) @ plane) @ basis.transpose(-1, -2))
+    tangent = _whiten(jacobian, directions)
+    plane = jacobian @ tangent  # orthonormal columns
+    units = _split_units(expansion, root, plane, splits, split.ratio)
+    delta = splits.T * units[:, None]
+    bend = torch.stack(
+        [
+            0.5 * delta.transpose(-1, -2) @ expansion.curvature(root * plane[..., a], expansion.jacobian()) @ delta
+            for a in range(plane.shape[-1])
+        ],
+        1,
+    )
+    return Chart(reference, torch.cat((tangent, delta), -1), bend, split.ratio)
 
 
-def _splitting(k: int, q: int, cell: int, fraction: float) -> Tensor:
-    """For each coordinate the direction ``(q, (k+1)*q)`` that parts the atom ``cell`` from its copy by one unit."""
-    splits = torch.zeros(q, (k + 1) * q, dtype=torch.float64)
-    splits[:, cell * q : (cell + 1) * q] = (1 - fraction) * torch.eye(q, dtype=torch.float64)
-    splits[:, k * q :] = -fraction * torch.eye(q, dtype=torch.float64)
-    return splits
+def _split_units(expansion: Expansion, root: Tensor, plane: Tensor, splits: Tensor, ratio: bool) -> Tensor:
+    """For each split direction ``(s, k*q)`` its unit ``(r, s)``; ``plane`` holds orthonormal tangents ``(r, n, p)``."""
+
+    def off_plane(direction: Tensor) -> Tensor:
+        """Half the second derivative along a direction, off the tangent space, in statistical units."""
+        whole = 0.5 * root * expansion.second_along(direction)
+        return whole - (plane @ (whole[:, None] @ plane).transpose(-1, -2))[..., 0]
+
+    norm = torch.stack([off_plane(d).norm(dim=-1) for d in splits], -1)
+    units = torch.maximum(norm, SPLIT_SCALE_FLOOR * norm.amax(-1, keepdim=True)).clamp_min(1e-300).rsqrt()
+    if ratio:  # the last split acts through its product with the one before it
+        product = off_plane(splits[-2] + splits[-1]) - off_plane(splits[-2]) - off_plane(splits[-1])
+        units[:, -1] = 1 / (units[:, -2] * product.norm(dim=-1)).clamp_min(1e-300)
+    return units
 
 
 def _free_directions(model: RegressionMoE, k: int) -> Tensor:
@@ -120,11 +223,3 @@ def _whiten(jacobian: Tensor, directions: Tensor) -> Tensor:
     values = torch.maximum(values, 1e-12 * values[:, -1:])
     return (directions / lengths[:, None]) @ (vectors / values.sqrt()[:, None])
 
-
-def _second_derivative(model: RegressionMoE, observations: Observations, atoms: Tensor, direction: Tensor) -> Tensor:
-    along = direction.expand_as(atoms).contiguous()
-
-    def first(a: Tensor) -> Tensor:
-        return jvp(lambda b: model.mean(b, observations.x), (a,), (along,))[1]
-
-    return jvp(first, (atoms.contiguous(),), (along,))[1]

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from moelib.estimation.charts import scaled_chart, split_chart, whitened_chart
-from moelib.estimation.least_squares import Chart, LeastSquares
+from moelib.estimation.charts import Chart, Split, flat_splits, free_split, scaled_chart, split_chart, whitened_chart
+from moelib.estimation.least_squares import LeastSquares
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
 from moelib.estimation.loop import Iterate, Status, iterate
-from moelib.estimation.result import AGREEMENT, FitResult, certificate
+from moelib.estimation.result import Ends, FitResult, best_of, certificate
 from moelib.estimation.settings import Plan, Theta
 from moelib.models import RegressionMoE
 from moelib.observations import Observations, generator
 
-
 WANDERING = 60  # steps after which a start far from any optimum is given up
-
-
-@dataclass(frozen=True)
-class _Ends:
-    """Where a batch of starts ended: a chart and z for each replicate and start, values ``(r, starts)``."""
-
-    chart: Chart
-    z: Tensor
-    value: Tensor
-    status: Tensor
-    truth_free: Tensor
-
-    @staticmethod
-    def join(parts: list[_Ends]) -> _Ends:
-        chart = Chart(
-            torch.cat([p.chart.reference for p in parts], 1), torch.cat([p.chart.basis for p in parts], 1)
-        )
-        rest = [torch.cat([getattr(p, n) for p in parts], 1) for n in ("z", "value", "status", "truth_free")]
-        return _Ends(chart, *rest)
 
 
 @dataclass(frozen=True)
@@ -66,185 +46,164 @@ class LeastSquaresFit:
     def run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         """Fit every replicate of the observations; ``replicates`` are their numbers."""
         with torch.device(observations.y.device):  # new tensors land where the data are
-            return self._run(observations, n, replicates)
-
-    def _run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
-        everything = torch.arange(len(replicates))
-        ends: _Ends | None = None
-        result: FitResult | None = None
-        for attempt in range(self.plan.rounds):
-            open_rows = everything if result is None else torch.nonzero(~result.certified)[:, 0]
-            if not len(open_rows):
-                break
-            some = observations.rows(open_rows)
-            fresh = self._round(some, n, [replicates[i] for i in open_rows.tolist()], attempt)
-            if ends is None:
-                ends = fresh
-                result = self._best(observations, ends)
-                continue
-            ends = _Ends.join([ends, _spread(fresh, open_rows, len(everything))])
-            better = self._best(some, _take(ends, open_rows))
-            result = _replace(result, better, open_rows)
-        assert result is not None
-        return result
+            ends: Ends | None = None
+            rows = torch.arange(len(replicates))
+            for attempt in range(self.plan.rounds):
+                fresh = self._round(observations.rows(rows), n, [replicates[i] for i in rows.tolist()], attempt)
+                ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
+                result = best_of(ends)
+                rows = torch.nonzero(~result.certified)[:, 0]
+                if not len(rows):
+                    break
+            return result
 
     def merged(self, observations: Observations, n: int, replicates: Sequence[int]) -> Tensor:
         """The best fit with k* atoms ``(r, k*, q)`` found without the truth."""
         with torch.device(observations.y.device):
             return self._merged(self._exact(observations, n, replicates, 0))
 
-    def _merged(self, exact: _Ends) -> Tensor:
+    def _merged(self, exact: Ends) -> Tensor:
         best = exact.value.masked_fill(~exact.truth_free, torch.inf).argmin(1)
-        return _at(exact.chart, best).atoms(exact.z[torch.arange(len(best)), best])
+        return exact.atoms[torch.arange(len(best)), best]
 
-    def _round(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> _Ends:
+    def _round(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> Ends:
+        """One round of starts; with k* + 1 atoms, every split of every atom of the k*-fit and of the truth."""
         exact = self._exact(observations, n, replicates, attempt)
         if self.components == self.truth.shape[1]:
             return exact
-        r = len(replicates)
-        atoms = self._merged(exact)
-        truth = self.truth.expand(r, -1, -1)
-        charts, starts, truth_free = [], [], []
-        for cell in range(self.truth.shape[1]):
-            chart = split_chart(self.model, observations, self.sigma, atoms, cell, self.plan.fraction)
-            charts += [chart] * self.plan.free
-            starts.append(self._split_starts(observations, chart, n, replicates, attempt, cell))
-            chart = split_chart(self.model, observations, self.sigma, truth, cell, self.plan.fraction)
-            charts += [chart] * self.plan.near
-            starts.append(self._normal(n, replicates, (1, attempt, cell), (self.plan.near, chart.basis.shape[-1])))
-            truth_free += [True] * self.plan.free + [False] * self.plan.near
-        grid = Chart(torch.stack([c.reference for c in charts], 1), torch.stack([c.basis for c in charts], 1))
-        flat = Chart(grid.reference.flatten(0, 1), grid.basis.flatten(0, 1))
-        shape = (r, len(charts))
-        wide = observations.rows(torch.arange(r).repeat_interleave(shape[1]))
-        problem = LeastSquares(self.model, wide, self.sigma, self.theta, flat)
-        solver = LevenbergMarquardt(self.plan.tolerance)
-        end = iterate(problem, solver, torch.cat(starts, 1).flatten(0, 1), self.plan.max_steps)
-        return _ends(flat, end, shape, torch.tensor(truth_free).expand(shape))
+        free, near = self._merged(exact), self.truth.expand(len(replicates), -1, -1)
+        affine = "affine" in self.model.expert.traits
+        splits = flat_splits(self.model, self.plan.distance) if affine else [free_split(self.model)]
+        parts = []
+        for number, split in enumerate(splits):
+            charts: list[Chart] = []
+            starts, truth_free = [], []
+            for cell in range(self.truth.shape[1]):
+                for merged, count, is_free in ((free, self.plan.free, True), (near, self.plan.near, False)):
+                    chart = split_chart(self.model, observations, self.sigma, merged, cell, split, self.plan.fraction)
+                    key = (1, attempt, cell, int(is_free), number)
+                    start = self._split_starts(observations, chart, split, n, replicates, key, count)
+                    charts += [chart] * start.shape[1]
+                    starts.append(start)
+                    truth_free += [is_free] * start.shape[1]
+            parts.append(self._descend(observations, charts, torch.cat(starts, 1), truth_free, bool(split.apart)))
+        return Ends.join(parts)
 
-    def _exact(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> _Ends:
-        """Fits with k* atoms, from random atoms in Theta and from around the truth."""
+    def _descend(
+        self, observations: Observations, charts: list[Chart], starts: Tensor, truth_free: list[bool], held: bool
+    ) -> Ends:
+        """Run every start ``(r, starts, p)`` in its own chart, all in one batch."""
+        r, count = starts.shape[:2]
+        problem = self._problem(observations.rows(torch.arange(r).repeat_interleave(count)), Chart.stack(charts))
+        solver = LevenbergMarquardt(self.plan.tolerance)
+        steps = min(self.plan.max_steps, WANDERING) if charts[0].ratio else self.plan.max_steps
+        end = iterate(problem, solver, starts.flatten(0, 1), steps)
+        return Ends.of(problem, end, torch.tensor(truth_free).expand(r, count), held)
+
+    def _exact(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> Ends:
+        """Fits with k* atoms, from the best of many random measures in Theta and from around the truth."""
         k, q = self.truth.shape[1:]
         free = self._screened(observations, n, attempt)
-        near = self.truth + self.plan.radius * self._normal(n, replicates, (3, attempt), (self.plan.near, k, q))
+        near = self.truth + self.plan.radius * self._normal(n, replicates, (0, attempt), (self.plan.near, k, q))
         starts = torch.cat((free, near), 1)
-        wide = observations.rows(torch.arange(len(replicates)).repeat_interleave(starts.shape[1]))
-        flat = scaled_chart(self.model, wide, self.sigma, starts.flatten(0, 1))
-        zeros = torch.zeros(len(flat.reference), flat.basis.shape[-1], dtype=torch.float64)
-        problem = LeastSquares(self.model, wide, self.sigma, self.theta, flat)
-        rough = iterate(problem, LevenbergMarquardt(self.plan.tolerance), zeros, min(self.plan.max_steps, WANDERING))
+        r, count = starts.shape[:2]
+        wide = observations.rows(torch.arange(r).repeat_interleave(count))
+        chart = scaled_chart(self.model, wide, self.sigma, starts.flatten(0, 1))
+        zeros = torch.zeros(r * count, chart.basis.shape[-1], dtype=torch.float64)
+        steps = min(self.plan.max_steps, WANDERING)
+        rough = iterate(self._problem(wide, chart), LevenbergMarquardt(self.plan.tolerance), zeros, steps)
         # where the rough chart led to an optimum, finish in the chart that is right there
-        chart = whitened_chart(self.model, wide, self.sigma, flat.atoms(rough.z))
-        problem = LeastSquares(self.model, wide, self.sigma, self.theta, chart)
+        chart = whitened_chart(self.model, wide, self.sigma, chart.atoms(rough.z))
+        problem = self._problem(wide, chart)
+        finished = rough.status == Status.CONVERGED
         fine = iterate(problem, LevenbergMarquardt(self.plan.tolerance, damping=1e-7), zeros, self.plan.max_steps)
-        lost = rough.status == Status.MAX_STEPS
-        z = torch.where(lost[:, None], 0.0, fine.z)
         end = Iterate(
-            z,
-            torch.where(lost, rough.value, fine.value),
-            torch.where(lost, rough.status, fine.status),
+            torch.where(finished[:, None], fine.z, 0.0),
+            torch.where(finished, fine.value, rough.value),
+            torch.where(finished, fine.status, rough.status),
             rough.steps + fine.steps,
         )
-        shape = (len(replicates), starts.shape[1])
-        truth_free = torch.zeros(shape, dtype=torch.bool)
-        truth_free[:, : self.plan.free] = True
-        return _ends(chart, end, shape, truth_free)
+        truth_free = torch.arange(count) < self.plan.free
+        return Ends.of(problem, end, truth_free.expand(r, count), held=False)
 
-    def _split_starts(self, observations: Observations, chart: Chart, n: int, replicates: Sequence[int], attempt: int, cell: int) -> Tensor:
-        """Starts along the eigenvectors of the split block of the Hessian, lowest first, then random ones."""
-        p, splits = chart.basis.shape[-1], self.model.coordinates - 1
-        zero = torch.zeros(len(replicates), p, dtype=torch.float64)
-        hessian = LeastSquares(self.model, observations, self.sigma, self.theta, chart).local(zero)[2]
-        vectors = torch.linalg.eigh(hessian[:, -splits:, -splits:])[1].transpose(-1, -2)  # (r, start, split)
-        random = self._normal(n, replicates, (4, attempt, cell), (self.plan.free, splits))
-        if attempt == 0:
-            known = min(splits, self.plan.free)
-            random[:, :known] = vectors[:, :known]
-        starts = torch.zeros(len(replicates), self.plan.free, p, dtype=torch.float64)
-        starts[..., -splits:] = random
+    def _problem(self, observations: Observations, chart: Chart) -> LeastSquares:
+        return LeastSquares(self.model, observations, self.sigma, self.theta, chart)
+
+    def _split_starts(
+        self,
+        observations: Observations,
+        chart: Chart,
+        split: Split,
+        n: int,
+        replicates: Sequence[int],
+        key: tuple[int, ...],
+        count: int,
+    ) -> Tensor:
+        """Starts ``(r, starts, p)`` in the chart of a split.
+
+        Truth-free ones of the first round run along the eigenvectors of the split block of the Hessian,
+        lowest first; the others are random, with unit gate slope where the chart divides by it. A regular problem (a coordinate held apart) needs one start, at zero.
+        """
+        r, p, splits = len(replicates), chart.basis.shape[-1], len(split.free)
+        if split.apart:
+            return torch.zeros(r, 1, p, dtype=torch.float64)
+        _, attempt, _, is_free, _ = key
+        starts = self._normal(n, replicates, key, (count, p))
+        if is_free:
+            starts[..., :-splits] = 0
+        if split.ratio:
+            starts[..., -2] = 1
+        elif is_free and attempt == 0:
+            zero = torch.zeros(r, p, dtype=torch.float64)
+            block = self._problem(observations, chart).local(zero)[2][:, -splits:, -splits:]
+            known = min(splits, count)
+            starts[:, :known, -splits:] = torch.linalg.eigh(block)[1].transpose(-1, -2)[:, :known]
         return starts
-
-    def _best(self, observations: Observations, ends: _Ends) -> FitResult:
-        rows = torch.arange(len(ends.value))
-        best = ends.value.argmin(1)
-        chart, z = _at(ends.chart, best), ends.z[rows, best]
-        same = ends.value <= ends.value[rows, best][:, None] + AGREEMENT
-        evidence = certificate(LeastSquares(self.model, observations, self.sigma, self.theta, chart), z)
-        status = ends.status[rows, best]
-        return FitResult(
-            atoms=chart.atoms(z),
-            value=ends.value[rows, best],
-            status=status,
-            agreeing=same.sum(1),
-            truth_free=(same & ends.truth_free).sum(1),
-            starts=ends.value.isfinite().sum(1),
-            decrease=evidence["decrease"],
-            gradient=evidence["gradient"],
-            curvature=evidence["curvature"],
-            null=evidence["null"],
-            interior=evidence["interior"] & (status != Status.BOUNDARY),
-        )
-
-    def _normal(self, n: int, replicates: Sequence[int], key: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
-        draws = [generator(self.seed, i, n, *key).standard_normal(shape) for i in replicates]
-        return torch.from_numpy(np.stack(draws)).to(self.truth.device)
 
     def _screened(self, observations: Observations, n: int, attempt: int) -> Tensor:
         """Truth-free starts ``(r, free, k*, q)``: the best of many random measures in Theta.
 
-        Candidate measures are uniform on Theta shrunk by a random factor below one half, and shared by all
-        replicates, so that their regression functions are computed once where the replicates share x.
+        Candidates are uniform on Theta shrunk by a random factor below one half, and shared by all replicates.
+        For experts that are affine in their parameters the gates alone are random: the best experts for each gate
+        are computed.
         """
         dim, (k, q) = self.model.dim, self.truth.shape[1:]
         stream = generator(self.seed, n, 2, attempt)
+        count = self.plan.candidates
         width = torch.full((q,), 2 * self.theta.expert, dtype=torch.float64)
         width[:dim], width[dim] = self.theta.slope_gap, self.theta.bias_gap
-        shrink = stream.uniform(0, 0.5, (self.plan.candidates, 1, 1))
-        inside = shrink * stream.uniform(-0.5, 0.5, (self.plan.candidates, k, q))
-        candidates = width * torch.from_numpy(inside).to(self.truth.device)
-        losses = []
+        inside = stream.uniform(0, 0.5, (count, 1, 1)) * stream.uniform(-0.5, 0.5, (count, k, q))
+        candidates = width * torch.from_numpy(inside).to(width.device)
+        chosen = []
         for row in range(1 if observations.x.ndim == 2 else len(observations.y)):
             some = slice(None) if observations.x.ndim == 2 else slice(row, row + 1)
             x = observations.x if observations.x.ndim == 2 else observations.x[row]
-            f = self.model.mean(candidates, x)
             weight, y = observations.weight[some], observations.y[some]
-            losses.append(weight @ f.square().T - 2 * (weight * y) @ f.T)
-        best = torch.cat(losses).topk(self.plan.free, dim=1, largest=False).indices
-        return candidates[best]
+            measures = candidates.expand(len(y), -1, -1, -1)
+            if "affine" in self.model.expert.traits:
+                measures = self._best_experts(measures, x, weight, y)
+                f = self.model.mean(measures.flatten(0, 1), x).unflatten(0, (len(y), count))
+            else:
+                f = self.model.mean(candidates, x)
+            loss = (weight[:, None] * (y[:, None] - f).square()).sum(-1)
+            best = loss.topk(self.plan.free, dim=1, largest=False).indices
+            chosen.append(measures[torch.arange(len(y))[:, None], best])
+        return torch.cat(chosen)
 
+    def _best_experts(self, measures: Tensor, x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
+        """Measures ``(r, c, k, q)`` with their experts, affine in their parameters, replaced by the least-squares ones."""
+        gate = self.model.score.size(self.model.dim)
+        zero = measures[0].clone()
+        zero[..., gate:] = 0
+        expansion = self.model.expansion(zero, x)
+        columns = (expansion.weights[..., None] * expansion.dh).flatten(-2)  # (c, n, k*u)
+        gram = torch.einsum("cnu,rn,cnv->rcuv", columns, weight, columns)
+        right = torch.einsum("cnu,rn->rcu", columns, weight * (y - 0.0))
+        ridge = 1e-9 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None] * torch.eye(gram.shape[-1], dtype=torch.float64)
+        experts = torch.linalg.solve(gram + ridge, right).unflatten(-1, (measures.shape[2], -1))
+        experts = experts.clamp(-self.theta.expert, self.theta.expert)
+        return torch.cat((measures[..., :gate], experts), -1)
 
-def _ends(chart: Chart, end: Iterate, shape: tuple[int, int], truth_free: Tensor) -> _Ends:
-    grid = Chart(chart.reference.unflatten(0, shape), chart.basis.unflatten(0, shape))
-    return _Ends(grid, end.z.unflatten(0, shape), end.value.view(shape), end.status.view(shape), truth_free)
-
-
-def _at(chart: Chart, start: Tensor) -> Chart:
-    """The chart of the chosen start of each replicate."""
-    rows = torch.arange(len(start))
-    return Chart(chart.reference[rows, start], chart.basis[rows, start])
-
-
-def _take(ends: _Ends, rows: Tensor) -> _Ends:
-    chart = Chart(ends.chart.reference[rows], ends.chart.basis[rows])
-    return _Ends(chart, *[getattr(ends, n)[rows] for n in ("z", "value", "status", "truth_free")])
-
-
-def _spread(part: _Ends, rows: Tensor, total: int) -> _Ends:
-    """Results of some replicates among ``total``; the others get starts that never win."""
-
-    def wide(t: Tensor, blank: float) -> Tensor:
-        out = t.new_full((total, *t.shape[1:]), blank)
-        out[rows] = t
-        return out
-
-    chart = Chart(wide(part.chart.reference, 0), wide(part.chart.basis, 0))
-    return _Ends(
-        chart, wide(part.z, 0), wide(part.value, torch.inf), wide(part.status, 0), wide(part.truth_free, False)
-    )
-
-
-def _replace(result: FitResult, part: FitResult, rows: Tensor) -> FitResult:
-    out = {f.name: getattr(result, f.name).clone() for f in fields(FitResult)}
-    for name, tensor in out.items():
-        tensor[rows] = getattr(part, name)
-    return FitResult(**out)
+    def _normal(self, n: int, replicates: Sequence[int], key: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+        draws = [generator(self.seed, i, n, *key).standard_normal(shape) for i in replicates]
+        return torch.from_numpy(np.stack(draws)).to(self.truth.device)

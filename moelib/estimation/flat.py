@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from moelib.estimation.charts import fixed_split_chart
+from moelib.estimation.charts import Split, split_chart
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.least_squares import LeastSquares
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
@@ -37,7 +37,9 @@ def expert_diameter(
     for cell in range(merged.shape[1]):
         for coordinate in range(dim + 1, fitter.model.coordinates):
             for length in lengths:
-                chart = fixed_split_chart(fitter.model, observations, fitter.sigma, merged, cell, coordinate, length)
+                others = tuple(c for c in range(fitter.model.coordinates) if c not in (dim, coordinate))
+                split = Split(others, ((coordinate, length),))
+                chart = split_chart(fitter.model, observations, fitter.sigma, merged, cell, split)
                 problem = LeastSquares(fitter.model, observations, fitter.sigma, fitter.theta, chart)
                 start = torch.zeros(len(best), chart.basis.shape[-1], dtype=best.dtype, device=best.device)
                 value = iterate(problem, solver, start, max_steps=40).value

@@ -7,29 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from moelib.estimation.charts import Chart
 from moelib.estimation.settings import Theta
 from moelib.models import RegressionMoE
 from moelib.observations import Observations
-
-
-@dataclass(frozen=True)
-class Chart:
-    """An affine chart of the atoms: reference ``(r, k, q)`` plus basis ``(r, k*q, p)`` times z ``(r, p)``.
-
-    Coordinates are scaled so that z of order one is a statistical unit (one standard error, and
-    n^{-1/4} of it along the split of an over-fitted cell). A gauge is pinned by leaving it out of the basis.
-    """
-
-    reference: Tensor
-    basis: Tensor
-
-    def atoms(self, z: Tensor) -> Tensor:
-        """The atoms ``(r, k, q)`` at z."""
-        return self.reference + (self.basis @ z[..., None])[..., 0].view_as(self.reference)
-
-    def rows(self, index: Tensor) -> Chart:
-        """The charts of the replicates at ``index`` (repeats allowed)."""
-        return Chart(self.reference[index], self.basis[index])
 
 
 @dataclass(frozen=True)
@@ -63,7 +44,13 @@ class LeastSquares:
         gradient = -(pull[:, None] @ jacobian)[:, 0]
         second = self.chart.basis.transpose(-1, -2) @ expansion.curvature(pull, natural) @ self.chart.basis
         hessian = (precision[..., None] * jacobian).transpose(-1, -2) @ jacobian - second
-        return value, gradient, hessian
+        return value, *self.chart.pull_back(z, gradient, hessian)
+
+    def slope_along(self, z: Tensor, directions: Tensor) -> Tensor:
+        """Derivatives of the objective along natural directions ``(r, h, k*q)``: ``(r, h)``."""
+        expansion = self.model.expansion(self.chart.atoms(z), self.observations.x)
+        pull = self.observations.weight / self.sigma**2 * (self.observations.y - expansion.mean)
+        return -((directions @ expansion.jacobian().transpose(-1, -2)) @ pull[..., None])[..., 0]
 
     def gradient_rounding(self, z: Tensor) -> Tensor:
         """Size of the rounding in each gradient coordinate ``(r, p)``: what zero looks like in float64.
@@ -75,7 +62,8 @@ class LeastSquares:
         precision = self.observations.weight / self.sigma**2
         noise = precision * (self.observations.y.abs() + expansion.mean.abs())
         moved = precision * (jacobian @ z.abs()[..., None])[..., 0]
-        return torch.finfo(z.dtype).eps * ((noise + moved)[:, None] @ jacobian)[:, 0]
+        gradient = torch.finfo(z.dtype).eps * ((noise + moved)[:, None] @ jacobian)[:, 0]
+        return self.chart.pull_back(z, gradient, torch.zeros_like(z)[..., None] * z[:, None])[0].abs().clamp_min(gradient)
 
 
 def objective(model: RegressionMoE, observations: Observations, sigma: float, atoms: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from moelib.estimation.loop import Problem, Status
 
 GIVE_UP = 1e12  # damping at which a step is below rounding in every coordinate of a scaled chart
+SETTLED = 1e-6  # damping below which a promised decrease counts as undamped
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class LevenbergMarquardt:
         accept = new_value.isfinite() & ((gain > 1e-3 * promise) | ((promise < rounding) & (gain > -rounding)))
         good = accept & ((gain > 0.5 * promise) | (promise < rounding))
         outside = ~new_value.isfinite()
-        small = (promise < self.tolerance) & (mu <= 1e-6)
+        small = (promise < self.tolerance) & (mu <= SETTLED)
         mu = torch.where(good, torch.where(mu < 1e-7, torch.zeros_like(mu), mu * 0.03), mu)
         mu = torch.where(accept, mu, (mu * 4).clamp_min(1e-3))
         state = {

@@ -38,6 +38,8 @@ class Plan:
     radius : standard deviation of a near start around the truth, in parameter units (exact specification)
         or in the scaled units of the chart (over-specified).
     fraction : the first copy's share of an over-fitted cell's weight.
+    tolerance : what Levenberg-Marquardt may leave to gain, in log-likelihood units.
+    distance : how far apart the experts of a flat over-fitted cell are held (linear experts).
     max_steps : 200 unless an optimiser is crippled on purpose.
     """
 
@@ -48,4 +50,5 @@ class Plan:
     radius: float = 0.3
     fraction: float = 0.5
     tolerance: float = 1e-10
+    distance: float = 2.0
     max_steps: int = 200
