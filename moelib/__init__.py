@@ -1,0 +1,56 @@
+"""moelib: the theory of mixtures of experts, derived and measured.
+
+Shapes, everywhere: r replicates, n points, k atoms, d inputs, q coordinates of an atom (gate slope, gate bias,
+expert parameters). All numbers are float64. Names are loaded when first used; importing moelib loads neither
+torch nor sympy.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    # the model
+    "MixingMeasure": "measures",
+    "regression_model": "models",
+    "gauss_legendre": "observations",
+    "raw_sample": "observations",
+    "summarised": "observations",
+    # comparing measures
+    "compare": "voronoi",
+    "VoronoiLoss": "voronoi",
+    "L1": "voronoi",
+    # estimating
+    "LeastSquaresFit": "estimation.fit",
+    "Plan": "estimation.settings",
+    "Theta": "estimation.settings",
+    # studies and rates
+    "STUDIES": "claims",
+    "Study": "study",
+    "Scale": "study",
+    "Experiment": "simulation",
+    "Store": "store",
+    "chi_squared_control": "controls",
+    "crippled": "controls",
+    "slope": "rates",
+    # claims
+    "registry": "claims",
+    "check": "claims.evaluate",
+    "evaluate": "claims.evaluate",
+    # exact statements
+    "symbolic": "symbolic",
+    # figures
+    "plots": "plots",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'moelib' has no attribute {name!r}")
+    module = import_module(f"moelib.{_HOME[name]}")
+    return module if name in ("symbolic", "plots") else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+Samples = NDArray[np.float64] | Mapping[int, NDArray[np.float64]]
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 LEVEL = 0.95
 
@@ -44,37 +46,56 @@ def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.median(values, axis=-1)
 
 
+def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis."""
+    return np.mean(values, axis=-1)
+
+
 def slope(
     sizes: Sequence[int],
-    errors: Sequence[NDArray[np.float64]],
+    errors: Sequence[Samples],
     statistic: Statistic = median,
     draws: int = 1000,
     seed: int = 0,
 ) -> Slope:
     """The slope of log statistic(errors) against log n, with a bootstrap interval over replicates.
 
-    errors : for each size an array of positive errors, one per replicate (their number may differ).
+    errors : for each size an array of positive errors, one per replicate, or a dict of such arrays by stratum
+        (which cell was over-fitted): every stratum then has its own constant, and all share the slope; strata count
+        by their replicates.
     Raises ValueError for fewer than two sizes or an error that is not positive and finite.
     """
     if len(sizes) < 2 or len(sizes) != len(errors):
         raise ValueError(f"a slope needs errors at two sizes or more, got {len(sizes)} sizes and {len(errors)} samples")
-    for n, e in zip(sizes, errors, strict=True):
-        if not len(e) or not (np.isfinite(e).all() and (e > 0).all()):
-            raise ValueError(f"the errors at n = {n} must be positive and finite, and at least one")
-    x = np.log(np.array(sizes, dtype=float))
+    cells = [
+        (math.log(n), stratum, sample)
+        for n, e in zip(sizes, errors, strict=True)
+        for stratum, sample in (e.items() if isinstance(e, Mapping) else [(0, e)])
+    ]
+    for log_n, _, sample in cells:
+        if not len(sample) or not (np.isfinite(sample).all() and (sample > 0).all()):
+            raise ValueError(f"the errors at n = {math.exp(log_n):.0f} must be positive and finite, and at least one")
+    x, count = np.array([c[0] for c in cells]), np.array([float(len(c[2])) for c in cells])
+    strata = np.array([c[1] for c in cells])
     stream = np.random.default_rng(seed)
-    centre = np.log([float(statistic(e)) for e in errors])
-    boot = np.stack([np.log(statistic(e[stream.integers(0, len(e), (draws, len(e)))])) for e in errors], -1)
-    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    centre = np.log([float(statistic(e)) for _, _, e in cells])
+    boot = np.stack([np.log(statistic(e[stream.integers(0, len(e), (draws, len(e)))])) for _, _, e in cells], -1)
+    inside = x.copy()  # log n, centred within its stratum
+    for stratum in np.unique(strata):
+        own = strata == stratum
+        inside[own] -= np.average(x[own], weights=count[own])
+    weights = count * inside / (count * inside**2).sum()
     slopes = boot @ weights
     lo, hi = np.quantile(slopes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    levels = np.array([np.average(centre[x == v], weights=count[x == v]) for v in np.unique(x)])
+    grid = np.unique(x)
     return Slope(
         estimate=float(centre @ weights),
         interval=(float(lo), float(hi)),
         standard_error=float(slopes.std(ddof=1)),
         n_range=(int(sizes[0]), int(sizes[-1])),
-        local_n=tuple(np.exp((x[1:] + x[:-1]) / 2)),
-        local=tuple(np.diff(centre) / np.diff(x)),
+        local_n=tuple(np.exp((grid[1:] + grid[:-1]) / 2)),
+        local=tuple(np.diff(levels) / np.diff(grid)),
     )
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +16,11 @@ from numpy.typing import NDArray
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
+from moelib.fingerprint import NUMERICS, fingerprint
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.observations import QuadratureDesign, gauss_legendre
+from moelib import rates
 from moelib.rates import Slope, slope
 from moelib.store import Arrays, Store
 from moelib.study import Study
@@ -79,10 +77,11 @@ class Experiment:
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
             **comparison.errors(),
-            **{name: getattr(result, name) for name in ("certified", "stationary", "agreed", "interior", "decrease")},
+            **{name: getattr(result, name) for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")},
         }
         if study.lengths:
-            out["diameter"] = expert_diameter(fitter, data, n, replicates, result.value, study.lengths)
+            pulled = expert_diameter(fitter, data, n, replicates, result.value, study.lengths).cpu()
+            out["diameter"] = torch.maximum(pulled, comparison.spread())
         return {name: tensor.cpu().numpy() for name, tensor in out.items()}
 
 
@@ -148,7 +147,7 @@ def _key(study: Study, n: int, block: range, device: str) -> dict[str, Any]:
         "block": [block.start, block.stop],
         "device": device if device == "cpu" else torch.cuda.get_device_name(device),
         "arithmetic": arithmetic,
-        "code": code_fingerprint(),
+        "code": fingerprint(NUMERICS),
     }
 
 
@@ -162,6 +161,10 @@ class StudyResult:
     sizes: tuple[int, ...]
     values: dict[int, Arrays]
 
+    def experiment(self) -> Experiment:
+        """The objects that the study's numbers describe."""
+        return Experiment.of(self.study)
+
     def errors(self, name: str, pattern: int | None = None) -> dict[int, NDArray[np.float64]]:
         """A quantity by size, of all replicates or of those whose over-fitted cell is ``pattern``."""
         out = {}
@@ -170,15 +173,26 @@ class StudyResult:
             out[n] = v[name][chosen]
         return out
 
-    def slope(self, name: str, low: float = 1e8, high: float = 1e13, pattern: int | None = None) -> Slope | None:
-        """The slope of a quantity over low <= n <= high.
+    def slope(
+        self, name: str, low: float = 1e8, high: float = 1e13, pattern: int | None = None, mean: bool = False
+    ) -> Slope | None:
+        """The slope of the median (or mean) of a quantity over low <= n <= high.
 
-        None when a size has fewer than 100 such replicates, or fewer than two sizes are in the range.
+        Given the cell sizes: where k > k*, of the replicates with one over-fitted cell, each such cell with a constant
+        of its own; with ``pattern`` of one such cell alone. None when fewer than 100 of these replicates remain at
+        some size, or fewer than two sizes lie in the range.
         """
-        errors = {n: e for n, e in self.errors(name, pattern).items() if low <= n <= high}
-        if len(errors) < 2 or min(len(e) for e in errors.values()) < FEWEST:
+        samples = {}
+        over = self.study.components > len(self.study.truth)
+        for n, v in self.values.items():
+            if low <= n <= high:
+                cells = range(len(self.study.truth)) if over else [-1]
+                cells = cells if pattern is None else [pattern]
+                strata = {c: v[name][v["pattern"] == c] for c in cells}
+                samples[n] = {c: e for c, e in strata.items() if len(e)}
+        if len(samples) < 2 or min(sum(map(len, s.values())) for s in samples.values()) < FEWEST:
             return None
-        return slope(list(errors), list(errors.values()))
+        return slope(list(samples), list(samples.values()), rates.mean if mean else rates.median)
 
     def share(self, name: str = "certified", low: float = 0, high: float = np.inf) -> dict[int, float]:
         """The share of replicates with a property, by size."""
@@ -241,19 +255,3 @@ def default_device() -> str:
     """The GPU when there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
-
-@cache
-def code_fingerprint() -> str:
-    """Hash of the code that decides a block's numbers, without docstrings and comments."""
-    root = Path(__file__).parent
-    names = ["ops", "formula", "experts", "measures", "models", "voronoi", "observations", "simulation"]
-    files = [root / f"{n}.py" for n in names]
-    files += sorted((root / "gates").glob("*.py")) + sorted((root / "estimation").glob("*.py"))
-    digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:16]

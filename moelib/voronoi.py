@@ -40,7 +40,8 @@ class Comparison:
     """A fitted measure against the truth, in the gauge of a cell of one atom.
 
     cell : the true atom nearest to each fitted atom ``(r, k)``. sizes : atoms per cell ``(r, k*)``.
-    slope_error, expert_error : norms per fitted atom ``(r, k)``. weights : exp(beta0) of the fitted atoms ``(r, k)``.
+    slope_error, expert_error : norms per fitted atom ``(r, k)``.
+    weights, experts : of the fitted atoms, exp(beta0) ``(r, k)`` and expert parameters ``(r, k, q - d - 1)``.
     mass_error : absolute error of each cell's weight ``(r, k*)``.
     anchored : whether a cell of one atom exists to pin the gauge at ``(r,)``; where none does, the
         gauge is pinned at the pair of atoms that makes the loss least.
@@ -51,6 +52,7 @@ class Comparison:
     slope_error: Tensor
     expert_error: Tensor
     weights: Tensor
+    experts: Tensor
     mass_error: Tensor
     anchored: Tensor
 
@@ -58,6 +60,12 @@ class Comparison:
         """The over-fitted cell of each replicate ``(r,)``; -1 where there is none or more than one."""
         over = self.sizes > 1
         return torch.where(over.sum(1) == 1, over.long().argmax(1), -1)
+
+    def spread(self) -> Tensor:
+        """Distance between the experts that share a cell ``(r,)``: the largest over pairs, 0 where no cell is shared."""
+        together = self.cell[:, :, None] == self.cell[:, None]
+        apart = torch.cdist(self.experts, self.experts)
+        return (apart * together).flatten(1).amax(1)
 
     def errors(self) -> dict[str, Tensor]:
         """Root mean square errors over the atoms alone in their cells ("exact") and over the others ("over_fitted").
@@ -113,6 +121,7 @@ def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, neare
         slope_error=own[..., : fitted.dim].norm(dim=-1),
         expert_error=own[..., fitted.dim :].norm(dim=-1),
         weights=fitted.weights,
+        experts=fitted.experts,
         mass_error=(mass - truth.weights).abs(),
         anchored=(sizes[:, j] == 1) & (cell[:, i] == j),
     )

@@ -19,6 +19,7 @@ from moelib.models import RegressionMoE
 from moelib.observations import Observations, generator
 
 WANDERING = 60  # steps after which a start far from any optimum is given up
+RUNAWAY = 25  # steps after which a fit whose best split is not positive is left to the one held apart
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class LeastSquaresFit:
         r, count = starts.shape[:2]
         problem = self._problem(observations.rows(torch.arange(r).repeat_interleave(count)), Chart.stack(charts))
         solver = LevenbergMarquardt(self.plan.tolerance)
-        steps = min(self.plan.max_steps, WANDERING) if charts[0].ratio else self.plan.max_steps
+        steps = min(self.plan.max_steps, RUNAWAY) if charts[0].ratio else self.plan.max_steps
         end = iterate(problem, solver, starts.flatten(0, 1), steps)
         return Ends.of(problem, end, torch.tensor(truth_free).expand(r, count), held)
 
@@ -164,12 +165,13 @@ class LeastSquaresFit:
         """Truth-free starts ``(r, free, k*, q)``: the best of many random measures in Theta.
 
         Candidates are uniform on Theta shrunk by a random factor below one half, and shared by all replicates.
-        For experts that are affine in their parameters the gates alone are random: the best experts for each gate
-        are computed.
+        For experts that are affine in their parameters the gates alone are random, and fewer: the best experts for each
+        gate are computed.
         """
         dim, (k, q) = self.model.dim, self.truth.shape[1:]
+        affine = "affine" in self.model.expert.traits
+        count = self.plan.candidates // (10 if affine else 1)
         stream = generator(self.seed, n, 2, attempt)
-        count = self.plan.candidates
         width = torch.full((q,), 2 * self.theta.expert, dtype=torch.float64)
         width[:dim], width[dim] = self.theta.slope_gap, self.theta.bias_gap
         inside = stream.uniform(0, 0.5, (count, 1, 1)) * stream.uniform(-0.5, 0.5, (count, k, q))
@@ -179,30 +181,31 @@ class LeastSquaresFit:
             some = slice(None) if observations.x.ndim == 2 else slice(row, row + 1)
             x = observations.x if observations.x.ndim == 2 else observations.x[row]
             weight, y = observations.weight[some], observations.y[some]
-            measures = candidates.expand(len(y), -1, -1, -1)
-            if "affine" in self.model.expert.traits:
-                measures = self._best_experts(measures, x, weight, y)
-                f = self.model.mean(measures.flatten(0, 1), x).unflatten(0, (len(y), count))
+            if affine:
+                measures, loss = self._best_experts(candidates, x, weight, y)
             else:
-                f = self.model.mean(candidates, x)
-            loss = (weight[:, None] * (y[:, None] - f).square()).sum(-1)
+                measures = candidates.expand(len(y), -1, -1, -1)
+                loss = (weight[:, None] * (y[:, None] - self.model.mean(candidates, x)).square()).sum(-1)
             best = loss.topk(self.plan.free, dim=1, largest=False).indices
             chosen.append(measures[torch.arange(len(y))[:, None], best])
         return torch.cat(chosen)
 
-    def _best_experts(self, measures: Tensor, x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
-        """Measures ``(r, c, k, q)`` with their experts, affine in their parameters, replaced by the least-squares ones."""
+    def _best_experts(self, candidates: Tensor, x: Tensor, weight: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The candidates' gates ``(c, k, q)`` with the least-squares experts of each replicate, and their loss.
+
+        For experts that are affine in their parameters: ``(r, c, k, q)`` and ``(r, c)``.
+        """
         gate = self.model.score.size(self.model.dim)
-        zero = measures[0].clone()
-        zero[..., gate:] = 0
-        expansion = self.model.expansion(zero, x)
+        expansion = self.model.expansion(candidates, x)
         columns = (expansion.weights[..., None] * expansion.dh).flatten(-2)  # (c, n, k*u)
         gram = torch.einsum("cnu,rn,cnv->rcuv", columns, weight, columns)
-        right = torch.einsum("cnu,rn->rcu", columns, weight * (y - 0.0))
-        ridge = 1e-9 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None] * torch.eye(gram.shape[-1], dtype=torch.float64)
-        experts = torch.linalg.solve(gram + ridge, right).unflatten(-1, (measures.shape[2], -1))
-        experts = experts.clamp(-self.theta.expert, self.theta.expert)
-        return torch.cat((measures[..., :gate], experts), -1)
+        ridge = 1e-9 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)
+        gram.diagonal(dim1=-2, dim2=-1).add_(ridge[..., None])
+        right = torch.einsum("cnu,rn->rcu", columns, weight * y)
+        experts = torch.linalg.solve(gram, right).clamp(-self.theta.expert, self.theta.expert)
+        loss = torch.einsum("rcu,rcuv,rcv->rc", experts, gram, experts) - 2 * (experts * right).sum(-1)
+        gates = candidates[..., :gate].expand(len(y), -1, -1, -1)
+        return torch.cat((gates, experts.unflatten(-1, (candidates.shape[1], -1))), -1), loss
 
     def _normal(self, n: int, replicates: Sequence[int], key: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
         draws = [generator(self.seed, i, n, *key).standard_normal(shape) for i in replicates]

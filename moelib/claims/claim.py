@@ -1,0 +1,173 @@
+"""A claim, what was found about it, and the row that the status table shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from html import escape
+from typing import Any, Literal
+
+from moelib.fingerprint import RATES, SYMBOLIC, fingerprint
+
+Kind = Literal["identity", "condition", "rate", "counterexample", "bound"]
+How = Literal["quoted", "derived", "own"]
+MIMETYPE = "application/vnd.moelib.outcome+json"
+CONFIRMED = {"derived", "certified", "measured"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a statement comes from.
+
+    key : entry of book/references.bib, or "". how : quoted from it, derived here from its definitions, or our own.
+    """
+
+    key: str
+    how: How
+
+
+@dataclass(frozen=True)
+class Check:
+    """A symbolic check: the function ``module:name`` that returns a Verdict, and its keyword arguments."""
+
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A rate read off a study: the quantity, its range of n, and whether its mean or its median is followed."""
+
+    study: str
+    quantity: str
+    low: float = 1e8
+    high: float = 1e13
+    mean: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of the book.
+
+    statement : one sentence of MyST. predicted, band : the exponent of n and the interval in which the
+    whole 95 % interval must lie. half_width : the widest half interval with which a rate passes.
+    """
+
+    id: str
+    chapter: str
+    kind: Kind
+    statement: str
+    source: Source
+    check: Check | None = None
+    measurement: Measurement | None = None
+    predicted: float | None = None
+    band: tuple[float, float] | None = None
+    half_width: float = 0.02
+
+    def fingerprint(self) -> str:
+        """Hash of the claim and of the code (and study) that decides it."""
+        decides = fingerprint(SYMBOLIC) if self.check else fingerprint(RATES) if self.measurement else ""
+        study = ""
+        if self.measurement:
+            from moelib.claims import STUDIES
+
+            study = repr(STUDIES[self.measurement.study].specification())
+        said = {k: v for k, v in asdict(self).items() if k not in ("statement", "chapter")}
+        return hashlib.sha256(f"{said}{decides}{study}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found about a claim.
+
+    status : derived, certified, measured, quoted, not_confirmed or failing. estimate, interval (95 %), n_range:
+    of a rate. certified_share : the least share of certified fits over the sizes used. detail : one sentence.
+    """
+
+    claim: str
+    status: str
+    detail: str
+    fingerprint: str
+    estimate: float | None = None
+    interval: tuple[float, float] | None = None
+    n_range: tuple[int, int] | None = None
+    certified_share: float | None = None
+    device: str = "cpu"
+    date: str = ""
+    profile: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Outcome:
+        """The outcome that :meth:`to_json` described."""
+        pairs = {k: tuple(v) if k in ("interval", "n_range") and v is not None else v for k, v in data.items()}
+        return Outcome(**pairs)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return Outcomes((self,))._repr_mimebundle_()
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Several outcomes, shown as one table."""
+
+    rows: tuple[Outcome, ...]
+
+    def __iter__(self) -> Any:
+        return iter(self.rows)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        lines = "".join(
+            f'<tr><td><span class="claim-badge claim-{o.status.replace("_", "-")}">{o.status.replace("_", " ")}</span></td>'
+            f"<td><code>{escape(o.claim)}</code></td><td>{escape(_numbers(o))}</td><td>{escape(o.detail)}</td></tr>"
+            for o in self.rows
+        )
+        head = "<tr><th>Status</th><th>Claim</th><th>Estimate</th><th>How it was decided</th></tr>"
+        return {
+            "text/html": f'<table class="claim-outcomes"><thead>{head}</thead><tbody>{lines}</tbody></table>',
+            "text/plain": "\n".join(f"{o.status:13} {o.claim}  {_numbers(o)}  {o.detail}" for o in self.rows),
+            MIMETYPE: [o.to_json() for o in self.rows],
+        }
+
+
+def _numbers(outcome: Outcome) -> str:
+    if outcome.estimate is None or outcome.interval is None:
+        return ""
+    return f"{outcome.estimate:.3f} [{outcome.interval[0]:.3f}, {outcome.interval[1]:.3f}]"
+
+
+def rows(claims: Iterable[Claim], outcomes: Iterable[Outcome | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The objects of ``moelib status --json``: every claim with what is known about it.
+
+    A claim without an outcome is missing, or quoted when its source is all there is; one whose outcome was
+    decided by other code is stale.
+    """
+    found = {o.claim: o for o in (o if isinstance(o, Outcome) else Outcome.from_json(o) for o in outcomes)}
+    table = []
+    for claim in claims:
+        outcome = found.get(claim.id)
+        only_quoted = claim.check is None and claim.measurement is None
+        status = "quoted" if only_quoted else "missing"
+        if outcome and not only_quoted:
+            status = outcome.status if outcome.fingerprint == claim.fingerprint() else "stale"
+        table.append(
+            {
+                "id": claim.id,
+                "chapter": claim.chapter,
+                "kind": claim.kind,
+                "source": {"key": claim.source.key, "how": claim.source.how},
+                "status": status,
+                "predicted": claim.predicted,
+                "estimate": outcome.estimate if outcome else None,
+                "interval": list(outcome.interval) if outcome and outcome.interval else None,
+                "n_range": list(outcome.n_range) if outcome and outcome.n_range else None,
+                "certified_share": outcome.certified_share if outcome else None,
+                "device": outcome.device if outcome else None,
+                "date": outcome.date if outcome else None,
+            }
+        )
+    return table

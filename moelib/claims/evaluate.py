@@ -1,0 +1,107 @@
+"""Deciding claims: run the symbolic check, or judge the rate that a study measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from moelib.claims import claim as look_up
+from moelib.claims import registry
+from moelib.claims.claim import Claim, Outcome, Outcomes
+from moelib.rates import holm
+
+if TYPE_CHECKING:
+    from moelib.rates import Slope
+    from moelib.simulation import StudyResult
+    from moelib.symbolic.verdict import Verdict
+
+SHARE = 0.95  # of the fits must be certified at every size that a slope uses
+
+
+def check(name: str) -> Verdict:
+    """The verdict of a claim's symbolic check. Raises ValueError when the claim has none."""
+    claim = look_up(name)
+    if claim.check is None:
+        raise ValueError(f"claim {name!r} has no symbolic check")
+    module, function = claim.check.function.split(":")
+    verdict: Verdict = getattr(import_module(module), function)(**claim.check.arguments)
+    return verdict
+
+
+def evaluate(chapter: str, *results: StudyResult) -> Outcomes:
+    """What is found about every claim of a chapter: checks are run, rates are read off the studies' results.
+
+    A rate whose study is not among the results, or was run in the smoke profile or with changed parameters, gets
+    no outcome.
+    """
+    mine = [c for c in registry() if c.chapter == chapter]
+    if not mine:
+        raise ValueError(f"no claim belongs to a chapter {chapter!r}")
+    found = {c.id: decide(c) for c in mine if c.check}
+    for result in results:
+        found |= judge([c for c in mine if c.measurement and c.measurement.study == result.study.id], result)
+    return Outcomes(tuple(found[c.id] for c in mine if c.id in found))
+
+
+def decide(claim: Claim) -> Outcome:
+    """The outcome of a symbolic check: derived, certified (a certificate decided it) or failing."""
+    verdict = check(claim.id)
+    status = ("certified" if verdict.certificate else "derived") if verdict.holds else "failing"
+    return _outcome(claim, status, verdict.detail)
+
+
+def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
+    """The rates that a study measured, judged together (Holm), by claim; none in the smoke profile."""
+    from moelib.claims import STUDIES
+
+    published = STUDIES[result.study.id].scale(result.profile) if result.profile != "smoke" else None
+    same = result.study.specification() == STUDIES[result.study.id].specification()
+    if published is None or not same:
+        return {}
+    slopes: dict[str, Slope] = {}
+    for claim in claims:
+        m = claim.measurement
+        assert m is not None
+        measured = result.slope(m.quantity, m.low, m.high, mean=m.mean)
+        if measured is not None and claim.band is not None:
+            slopes[claim.id] = measured
+    by_id = {c.id: c for c in claims}
+    p_values = [slopes[name].p_outside(by_id[name].band or (0, 0)) for name in slopes]
+    passes = dict(zip(slopes, holm(p_values), strict=True))
+    return {name: _judged(by_id[name], slopes[name], result, passes[name]) for name in slopes}
+
+
+def _judged(claim: Claim, slope: Slope, result: StudyResult, together: bool) -> Outcome:
+    assert claim.band is not None
+    share = min(result.share(low=slope.n_range[0], high=slope.n_range[1]).values())
+    half = (slope.interval[1] - slope.interval[0]) / 2
+    reasons = []
+    if not slope.inside(claim.band):
+        reasons.append(f"the interval leaves the band [{claim.band[0]:g}, {claim.band[1]:g}]")
+    if half > claim.half_width:
+        reasons.append(f"its half width {half:.3f} is above {claim.half_width:g}")
+    if share < SHARE:
+        reasons.append(f"only {share:.1%} of the fits are certified at some size")
+    if not together and not reasons:
+        reasons.append("it does not pass together with the study's other rates (Holm)")
+    detail = "; ".join(reasons) or (
+        f"slope over n = {slope.n_range[0]:.0e} to {slope.n_range[1]:.0e}, at least {share:.1%} of the fits certified."
+    )
+    return _outcome(
+        claim,
+        "not_confirmed" if reasons else "measured",
+        detail[0].upper() + detail[1:],
+        estimate=slope.estimate,
+        interval=slope.interval,
+        n_range=slope.n_range,
+        certified_share=share,
+        device=result.device,
+        profile=result.profile,
+    )
+
+
+def _outcome(claim: Claim, status: str, detail: str, **rest: Any) -> Outcome:
+    date = datetime.now(UTC).date().isoformat()
+    return Outcome(claim.id, status, detail, claim.fingerprint(), date=date, **rest)
