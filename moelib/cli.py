@@ -22,7 +22,7 @@ CATALOGUES = {
     "gates": ("moelib.gates.catalogue", "GATES"),
     "normalisers": ("moelib.gates.catalogue", "NORMALISERS"),
     "experts": ("moelib.experts", "EXPERTS"),
-    "studies": ("moelib.study", "STUDIES"),
+    "studies": ("moelib.claims", "STUDIES"),
 }
 KINDS = (*CATALOGUES, "chapters", "claims")
 

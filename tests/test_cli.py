@@ -128,7 +128,7 @@ class Study:
 
 @pytest.fixture
 def studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moelib.study.STUDIES", {"tanh": Study()}, raising=False)
+    monkeypatch.setattr("moelib.claims.STUDIES", {"tanh": Study()})
 
 
 @pytest.mark.usefixtures("studies")
