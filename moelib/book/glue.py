@@ -89,7 +89,7 @@ class StatusTable(SphinxDirective):
     """All claims with their status; with ``:chapter:`` those of one chapter."""
 
     option_spec: ClassVar = {"chapter": directives.unchanged}
-    HEAD = ("Status", "Claim", "Predicted", "Estimate, 95 % interval", "Sizes", "Source")
+    HEAD = ("Status", "Statement", "Rate: predicted, found")
 
     def run(self) -> list[nodes.Node]:
         """The table; the one of the whole book is where the badges lead."""
@@ -98,17 +98,14 @@ class StatusTable(SphinxDirective):
         if chapter and not shown:
             raise self.error(f"no claim belongs to a chapter '{chapter}'")
         group = nodes.tgroup(cols=len(self.HEAD))
-        group += [nodes.colspec(colwidth=width) for width in (12, 44, 10, 16, 10, 18)]
+        group += [nodes.colspec(colwidth=width) for width in (14, 60, 26)]
         head, body = nodes.thead(), nodes.tbody()
         head += self._row([self._parse(title) for title in self.HEAD])
         for claim, row in shown:
             cells = [
                 [nodes.paragraph("", "", badge(row["status"]))],
-                [*self._parse(claim.statement), nodes.paragraph("", "", nodes.literal(claim.id, claim.id))],
-                self._parse(_number(row["predicted"])),
-                self._parse(_estimate(row)),
-                self._parse(_sizes(row["n_range"])),
-                self._parse(_source(claim.source)),
+                [*self._parse(claim.statement), *self._parse(f"`{claim.id}`, {_source(claim.source)}")],
+                self._parse(_rate(row)),
             ]
             line = self._row(cells)
             if chapter is None:
@@ -147,17 +144,16 @@ def _tex(value: float) -> str:
     return power if digits == "1" else f"{digits} \\cdot {power}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"${_tex(value)}$"
-
-
-def _estimate(row: dict[str, Any]) -> str:
-    interval = f" $[{', '.join(map(_tex, row['interval']))}]$" if row["interval"] else ""
-    return _number(row["estimate"]) + interval
-
-
-def _sizes(n_range: list[float] | None) -> str:
-    return " to ".join(map(_number, n_range)) if n_range else ""
+def _rate(row: dict[str, Any]) -> str:
+    """What was predicted; then, line by line, the estimate, its interval, the sizes and the share of certified fits."""
+    told = {
+        "predicted": "${}$".format(_tex(row["predicted"])) if row["predicted"] is not None else "",
+        "found": "${}$".format(_tex(row["estimate"])) if row["estimate"] is not None else "",
+        "95 %": "$[{}, {}]$".format(*map(_tex, row["interval"])) if row["interval"] else "",
+        "$n$": "${}$ to ${}$".format(*map(_tex, row["n_range"])) if row["n_range"] else "",
+        "certified": f"{row['certified_share']:.0%}" if row["certified_share"] is not None else "",
+    }
+    return "\n\n".join(f"{name} {value}" for name, value in told.items() if value)
 
 
 def _source(source: Any) -> str:

@@ -22,7 +22,7 @@ PAGE = "# Page\n\nSo it is {claim}`tiny/slope`, and {claim}`tiny/quote`.\n\n```{
 def claim(name: str, chapter: str, status: str, **row: object) -> tuple[object, dict[str, object]]:
     source = SimpleNamespace(key="", how="own")
     shown = SimpleNamespace(id=name, chapter=chapter, statement=f"The statement of *{name}*, $x^2$.", source=source)
-    empty = dict.fromkeys(("predicted", "estimate", "interval", "n_range"))
+    empty = dict.fromkeys(("predicted", "estimate", "interval", "n_range", "certified_share"))
     return shown, {**empty, "id": name, "status": status, **row}
 
 
@@ -35,6 +35,7 @@ CLAIMS = (
         estimate=-0.4217,
         interval=[-0.5, -0.4],
         n_range=[1e8, 1e13],
+        certified_share=0.987,
     ),
     claim("tiny/quote", "tiny", "quoted", estimate=2.5e-16),
     claim("other/one", "other", "derived"),
@@ -86,6 +87,7 @@ def test_the_table_shows_what_was_predicted_and_found(build) -> None:
         r"\(10^{8}\)",
         r"\(10^{13}\)",
         r"\(2.5 \cdot 10^{-16}\)",
+        "certified 99%",
         "<em>other/one</em>",
     ):
         assert shown in table
