@@ -26,7 +26,7 @@ from moelib.store import Arrays, Store
 from moelib.study import Study
 from moelib.voronoi import L1, compare
 
-BLOCK = 130  # replicates fitted in one batch; part of what determines a result byte by byte
+BLOCK = 100  # replicates fitted in one batch; part of what determines a result byte by byte
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope
 
 
@@ -80,7 +80,7 @@ class Experiment:
             **{name: getattr(result, name) for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")},
         }
         if study.lengths:
-            pulled = expert_diameter(fitter, data, n, replicates, result.value, study.lengths).cpu()
+            pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
             out["diameter"] = torch.maximum(pulled, comparison.spread())
         return {name: tensor.cpu().numpy() for name, tensor in out.items()}
 
@@ -104,8 +104,7 @@ def run(
     scale = study.scale(profile)
     Experiment.of(study)  # a wrong name is told before anything is started
     device = device or default_device()
-    blocks = [range(i, min(i + BLOCK, scale.replicates)) for i in range(0, scale.replicates, BLOCK)]
-    tasks = [(n, block) for n in scale.sizes for block in blocks]
+    tasks = [(n, block) for n in scale.sizes for block in _blocks(scale.replicates_at(n))]
     found: dict[tuple[int, range], Arrays] = {}
     for task in tasks:
         stored = store.load(_key(study, *task, device)) if store else None
@@ -123,9 +122,13 @@ def run(
                 progress(count, len(tasks))
     values = {}
     for n in scale.sizes:
-        cells = [found[n, block] for block in blocks]
+        cells = [found[n, block] for block in _blocks(scale.replicates_at(n))]
         values[n] = {name: np.concatenate([c[name] for c in cells]) for name in cells[0]}
     return StudyResult(study, profile, device, scale.sizes, values)
+
+
+def _blocks(replicates: int) -> list[range]:
+    return [range(i, min(i + BLOCK, replicates)) for i in range(0, replicates, BLOCK)]
 
 
 def _run_block(task: tuple[Study, int, range, str]) -> Arrays:

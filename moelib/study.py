@@ -18,10 +18,18 @@ HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))  # 10^3 .. 10^1
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a run is: the sizes n and the number of replicates at each."""
+    """How large a run is: the sizes n and the number of replicates at each.
+
+    early : replicates at sizes below 10^8, which no published slope uses; the same number if None.
+    """
 
     sizes: tuple[int, ...]
     replicates: int
+    early: int | None = None
+
+    def replicates_at(self, n: int) -> int:
+        """The number of replicates at size n."""
+        return self.replicates if n >= 10**8 or self.early is None else self.early
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class Study:
         scales = dict(self.scales)
         for name, value in parameters.items():
             if name == "replicates":
-                scales = {p: replace(s, replicates=value) for p, s in scales.items()}
+                scales = {p: replace(s, replicates=value, early=None) for p, s in scales.items()}
             elif name == "sizes":
                 sizes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
                 scales = {p: replace(s, sizes=sizes) for p, s in scales.items()}

@@ -27,7 +27,7 @@ TANH = Study(
     seed=20261122,
     scales={
         "smoke": Scale((10**4, 10**7), 6),
-        "laptop": Scale(HALF_DECADES, 260),
+        "laptop": Scale(HALF_DECADES, 260, early=130),
         "full": Scale(HALF_DECADES, 2600),
     },
 )
@@ -43,13 +43,13 @@ LINEAR = Study(
     half_width=4.0,
     nodes=96,
     theta=Theta(slope_gap=16, bias_gap=16, expert=6),
-    plan=Plan(),
+    plan=Plan(rounds=3),
     seed=20261123,
     nearest="slope",
     lengths=(1.0, 4.0),
     scales={
         "smoke": Scale((10**4, 10**7), 6),
-        "laptop": Scale(HALF_DECADES, 130),
+        "laptop": Scale(HALF_DECADES, 200, early=60),
         "full": Scale(HALF_DECADES, 2600),
     },
 )

@@ -58,11 +58,6 @@ class LeastSquaresFit:
                     break
             return result
 
-    def merged(self, observations: Observations, n: int, replicates: Sequence[int]) -> Tensor:
-        """The best fit with k* atoms ``(r, k*, q)`` found without the truth."""
-        with torch.device(observations.y.device):
-            return self._merged(self._exact(observations, n, replicates, 0))
-
     def _merged(self, exact: Ends) -> Tensor:
         best = exact.value.masked_fill(~exact.truth_free, torch.inf).argmin(1)
         return exact.atoms[torch.arange(len(best)), best]
