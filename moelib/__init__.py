@@ -19,6 +19,7 @@ _HOME = {
     "compare": "voronoi",
     "VoronoiLoss": "voronoi",
     "L1": "voronoi",
+    "contrast": "contrast",
     # estimating
     "LeastSquaresFit": "estimation.fit",
     "Plan": "estimation.settings",
@@ -32,6 +33,7 @@ _HOME = {
     "chi_squared_control": "controls",
     "crippled": "controls",
     "slope": "rates",
+    "simulate": "claims.evaluate",
     # claims
     "registry": "claims",
     "check": "claims.evaluate",

@@ -23,7 +23,10 @@ def fingerprint(parts: tuple[str, ...]) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             tree = ast.parse(file.read_text(encoding="utf8"))
             for node in ast.walk(tree):
-                if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+                if (
+                    isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+                    and ast.get_docstring(node) is not None
+                ):
                     node.body = node.body[1:]
             digest.update(f"{file.relative_to(ROOT)}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:16]

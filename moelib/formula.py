@@ -96,7 +96,7 @@ class Formula:
 
 
 def with_index(letter: str, index: int | str | None) -> str:
-    """``a`` -> ``a_{1}``, ``\\beta_{1}`` -> ``\\beta_{1,2}``: append an index to a LaTeX letter."""
+    r"""``a`` -> ``a_{1}``, ``\beta_{1}`` -> ``\beta_{1,2}``: append an index to a LaTeX letter."""
     if index is None:
         return letter
     if letter.endswith("}"):

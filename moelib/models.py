@@ -143,8 +143,6 @@ def jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Te
     first = grad(value.sum(), own, create_graph=curved)[0]
     second = None
     if curved:
-        rows = [
-            grad(first[..., c].sum(), own, retain_graph=c + 1 < u, materialize_grads=True)[0] for c in range(u)
-        ]
+        rows = [grad(first[..., c].sum(), own, retain_graph=c + 1 < u, materialize_grads=True)[0] for c in range(u)]
         second = torch.stack(rows, -1).detach().view(r, n, k, u, u)
     return value.detach().view(r, n, k), first.detach().view(r, n, k, u), second

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moelib.models import RegressionMoE
-from moelib.study import check_size
+from moelib.sizes import check_size
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def raw_sample(
     replicates: Sequence[int],
     design: QuadratureDesign | float,
 ) -> Observations:
-    """n raw draws (x, y) for each replicate, every weight 1.
+    """N raw draws (x, y) for each replicate, every weight 1.
 
     design : a :class:`QuadratureDesign` whose nodes X is drawn from, or the half width of a uniform law
     of X (d = 1). The stream of replicate i depends on (seed, i, n) alone.
@@ -120,4 +120,3 @@ def summarised(raw: Observations, design: QuadratureDesign) -> Observations:
 def generator(*key: int) -> np.random.Generator:
     """The random stream that belongs to a key of non-negative integers."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from moelib import rates
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
@@ -20,12 +21,22 @@ from moelib.fingerprint import NUMERICS, fingerprint
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.observations import QuadratureDesign, gauss_legendre
-from moelib import rates
 from moelib.rates import Slope, slope
 from moelib.store import Arrays, Store
 from moelib.study import Study
 from moelib.voronoi import L1, compare
 
+LABELS = {
+    "regression": "regression function",
+    "loss": "Voronoi loss $L_1$",
+    "exact": "exact cell",
+    "exact_slope": "exact cells, gate slope",
+    "exact_expert": "exact cells, expert",
+    "over_fitted": "over-fitted cell",
+    "over_fitted_slope": "over-fitted cell, gate slope",
+    "over_fitted_expert": "over-fitted cell, expert",
+    "diameter": "diameter of the near-optimal set (mean)",
+}
 BLOCK = 100  # replicates fitted in one batch; part of what determines a result byte by byte
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope
 
@@ -53,9 +64,9 @@ class Experiment:
         return LeastSquaresFit(self.model, s.sigma, s.theta, self.truth.to(device), s.components, s.seed, s.plan)
 
     def information(self) -> NDArray[np.float64]:
-        """Eigenvalues, ascending, of the truth's information per observation times sigma^2; gauge pinned at the last atom.
+        """Eigenvalues, ascending, of the truth's information per observation, times sigma^2.
 
-        It is the Gram matrix of the regression function's derivatives under the design.
+        The gauge is pinned at the last atom. It is the Gram matrix of the regression function's derivatives under the design.
         """
         jacobian = self.model.expansion(self.truth, self.design.nodes).jacobian()[0]
         k, q = self.truth.shape[1:]
@@ -77,7 +88,10 @@ class Experiment:
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
             **comparison.errors(),
-            **{name: getattr(result, name) for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")},
+            **{
+                name: getattr(result, name)
+                for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")
+            },
         }
         if study.lengths:
             pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
@@ -212,7 +226,15 @@ class StudyResult:
     def measured(self) -> list[str]:
         """Names of the errors that this study measured."""
         have = self.values[self.sizes[0]]
-        return [n for n in ("regression", "loss", "exact", "over_fitted", "diameter") if n in have and np.isfinite(have[n]).any()]
+        return [
+            n
+            for n in ("regression", "loss", "exact", "over_fitted", "diameter")
+            if n in have and np.isfinite(have[n]).any()
+        ]
+
+    def slopes(self, predictions: Mapping[str, float]) -> SlopeTable:
+        """The measured slopes of some quantities beside their predicted exponents."""
+        return SlopeTable(self, dict(predictions))
 
     def summary(self) -> str:
         """Medians, certified shares and slopes as a table."""
@@ -243,6 +265,29 @@ class StudyResult:
         }
 
 
+@dataclass(frozen=True)
+class SlopeTable:
+    """Measured and predicted exponents, shown as a table in a notebook."""
+
+    result: StudyResult
+    predictions: dict[str, float]
+
+    def _repr_markdown_(self) -> str:
+        head = "| error | predicted | $10^8$ to $10^{13}$ | 95 % interval | $10^3$ to $10^5$ | certified |"
+        lines = [head, "|---|---|---|---|---|---|"]
+        for name, predicted in self.predictions.items():
+            mean = name == "diameter"
+            far, near = self.result.slope(name, mean=mean), self.result.slope(name, 1e3, 1e5, mean=mean)
+            share = min(self.result.share(low=1e8).values(), default=float("nan"))
+            cells = ["not evaluated", "", "", ""]
+            if far is not None:
+                lo, hi = far.interval
+                early = "" if near is None else f"{near.estimate:.3f}"
+                cells = [f"{far.estimate:.3f}", f"[{lo:.3f}, {hi:.3f}]", early, f"{share:.1%}"]
+            lines.append(f"| {LABELS[name]} | {predicted:g} | " + " | ".join(cells) + " |")
+        return "\n".join(lines)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch on one thread, and give the threads back afterwards."""
@@ -257,4 +302,3 @@ def one_thread() -> Iterator[None]:
 def default_device() -> str:
     """The GPU when there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moelib.estimation.settings import Plan, Theta
+from moelib.sizes import check_size
 
 if TYPE_CHECKING:
     from moelib.simulation import StudyResult
 
 PROFILES = ("smoke", "laptop", "full")
-LARGEST_SIZE = 10**15
-HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))  # 10^3 .. 10^13
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,3 @@ class Study:
         from moelib.simulation import run
 
         return run(self, profile, **options)
-
-
-def check_size(n: Any) -> None:
-    """Raise ValueError unless n is a whole number from 1 to 10^15."""
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= LARGEST_SIZE:
-        raise ValueError(f"the sample size n must be a whole number from 1 to 10^15, got {n!r}")

@@ -62,7 +62,7 @@ class Comparison:
         return torch.where(over.sum(1) == 1, over.long().argmax(1), -1)
 
     def spread(self) -> Tensor:
-        """Distance between the experts that share a cell ``(r,)``: the largest over pairs, 0 where no cell is shared."""
+        """Distance between the experts that share a cell, the largest over pairs ``(r,)``; 0 where none do."""
         together = self.cell[:, :, None] == self.cell[:, None]
         apart = torch.cdist(self.experts, self.experts)
         return (apart * together).flatten(1).amax(1)
@@ -73,7 +73,7 @@ class Comparison:
         In slope and expert together, and in each; NaN where there is no such atom.
         """
         alone = torch.gather(self.sizes, 1, self.cell) == 1
-        out = {}
+        out: dict[str, Tensor] = {}
         for name, chosen in (("exact", alone), ("over_fitted", ~alone)):
             slope = (self.slope_error.square() * chosen).sum(1) / chosen.sum(1)
             expert = (self.expert_error.square() * chosen).sum(1) / chosen.sum(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -104,7 +105,10 @@ class Outcome:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Outcome:
         """The outcome that :meth:`to_json` described."""
-        pairs = {k: tuple(v) if k in ("interval", "n_range") and v is not None else v for k, v in data.items()}
+        pairs: dict[str, Any] = dict(data)
+        for name in ("interval", "n_range"):
+            if pairs.get(name) is not None:
+                pairs[name] = tuple(pairs[name])
         return Outcome(**pairs)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -122,8 +126,8 @@ class Outcomes:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         lines = "".join(
-            f'<tr><td><span class="claim-badge claim-{o.status.replace("_", "-")}">{o.status.replace("_", " ")}</span></td>'
-            f"<td><code>{escape(o.claim)}</code></td><td>{escape(_numbers(o))}</td><td>{escape(o.detail)}</td></tr>"
+            f"<tr><td>{_badge(o.status)}</td><td><code>{escape(o.claim)}</code></td>"
+            f"<td>{escape(_numbers(o))}</td><td>{_prose(o.detail)}</td></tr>"
             for o in self.rows
         )
         head = "<tr><th>Status</th><th>Claim</th><th>Estimate</th><th>How it was decided</th></tr>"
@@ -132,6 +136,15 @@ class Outcomes:
             "text/plain": "\n".join(f"{o.status:13} {o.claim}  {_numbers(o)}  {o.detail}" for o in self.rows),
             MIMETYPE: [o.to_json() for o in self.rows],
         }
+
+
+def _badge(status: str) -> str:
+    return f'<span class="claim-badge claim-{status.replace("_", "-")}">{status.replace("_", " ")}</span>'
+
+
+def _prose(text: str) -> str:
+    """Escaped for HTML, with dollar maths in the brackets that MathJax looks for."""
+    return re.sub(r"\$([^$]+)\$", r"\\(\1\\)", escape(text))
 
 
 def _numbers(outcome: Outcome) -> str:

@@ -1,16 +1,20 @@
-"""Deciding claims: run the symbolic check, or judge the rate that a study measured."""
+"""Deciding claims: run the symbolic check, or run the study and judge the rate that it measured."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moelib.claims import STUDIES, registry
 from moelib.claims import claim as look_up
-from moelib.claims import registry
 from moelib.claims.claim import Claim, Outcome, Outcomes
 from moelib.rates import holm
+from moelib.store import Store
 
 if TYPE_CHECKING:
     from moelib.rates import Slope
@@ -54,8 +58,6 @@ def decide(claim: Claim) -> Outcome:
 
 def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
     """The rates that a study measured, judged together (Holm), by claim; none in the smoke profile."""
-    from moelib.claims import STUDIES
-
     published = STUDIES[result.study.id].scale(result.profile) if result.profile != "smoke" else None
     same = result.study.specification() == STUDIES[result.study.id].specification()
     if published is None or not same:
@@ -105,3 +107,25 @@ def _judged(claim: Claim, slope: Slope, result: StudyResult, together: bool) -> 
 def _outcome(claim: Claim, status: str, detail: str, **rest: Any) -> Outcome:
     date = datetime.now(UTC).date().isoformat()
     return Outcome(claim.id, status, detail, claim.fingerprint(), date=date, **rest)
+
+
+def simulate(study: str, profile: str = "laptop", store: str | None = None, **parameters: Any) -> StudyResult:
+    """Run a study of the book by name on all processors, with progress on stderr.
+
+    store : folder in which blocks of results are kept and found again. A parameter that is None keeps its value.
+    Raises ValueError for an unknown study, profile or parameter, and for a folder that cannot be written.
+    """
+    if study not in STUDIES:
+        raise ValueError(f"unknown study {study!r}; known: {', '.join(STUDIES)}")
+
+    def say(done: int, total: int) -> None:
+        print(f"\r{study}: {done} of {total} blocks", end="", file=sys.stderr)
+
+    given = {name: value for name, value in parameters.items() if value is not None}
+    folder = Store(Path(store)) if store else None
+    return STUDIES[study].run(profile, parameters=given, store=folder, workers=processors(), progress=say)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from moelib.claims.claim import Check, Claim, Measurement, Source
 from moelib.estimation.settings import Plan, Theta
-from moelib.study import HALF_DECADES, Scale, Study
+from moelib.sizes import HALF_DECADES
+from moelib.study import Scale, Study
 
 CHAPTER = "softmax_least_squares"
 PAPER = "nguyen2025convergence"
@@ -132,7 +133,9 @@ CLAIMS = (
             f"Two {expert} experts are strongly identifiable: at the true parameters the functions of the condition, "
             "in its literal form, are linearly independent.",
             "derived",
-            check=_symbolic("identifiability:strong_identifiability", expert=expert, atoms=TANH_EXPERTS, form="literal"),
+            check=_symbolic(
+                "identifiability:strong_identifiability", expert=expert, atoms=TANH_EXPERTS, form="literal"
+            ),
         )
         for expert in ("tanh", "sigmoid", "gelu")
     ),
@@ -172,7 +175,8 @@ CLAIMS = (
     _claim(
         "flat-relu",
         "counterexample",
-        r"Two ReLU experts $(1 \pm t)(a, b)$ of one cell with equal gate slopes give the same $f_G$ for every $|t| < 1$.",
+        r"Two ReLU experts $(1 \pm t)(a, b)$ of one cell with equal gate slopes give the same $f_G$ for every "
+        r"$|t| < 1$.",
         "own",
         key="",
         check=_symbolic("flat:flat_direction", name="scale_split", expert="relu"),
@@ -267,8 +271,20 @@ CLAIMS = (
             half_width=half_width,
         )
         for name, quantity, statement, predicted, half_width in (
-            ("exact-slopes", "exact_slope", "Linear experts: the gate slope of an exact cell falls as $n^{-1/2}$.", -0.5, 0.02),
-            ("exact-experts", "exact_expert", "Linear experts: the expert of an exact cell falls as $n^{-1/2}$.", -0.5, 0.02),
+            (
+                "exact-slopes",
+                "exact_slope",
+                "Linear experts: the gate slope of an exact cell falls as $n^{-1/2}$.",
+                -0.5,
+                0.02,
+            ),
+            (
+                "exact-experts",
+                "exact_expert",
+                "Linear experts: the expert of an exact cell falls as $n^{-1/2}$.",
+                -0.5,
+                0.02,
+            ),
             (
                 "diameter",
                 "diameter",

@@ -20,9 +20,9 @@ class Chart:
 
     Coordinates are scaled so that one is a statistical unit: one standard error, and the square root of one along
     the split of an over-fitted cell. The gauge is pinned by leaving it out of the basis.
-    bend : ``(r, p - s, s, s)`` or None. The last s coordinates, delta, are splits; they change the function by a quadratic
-        form, most of it in the tangent space. The first coordinates are read off after that part: a point z has
-        linear coordinates z_a - delta' bend_a delta, so that the objective's valley is straight.
+    bend : ``(r, p - s, s, s)`` or None. The last s coordinates, delta, are splits; they change the function by a
+        quadratic form, most of it in the tangent space. The first coordinates are read off after that part: a point
+        z has linear coordinates z_a - delta' bend_a delta, so that the objective's valley is straight.
     ratio : the last coordinate is divided by the one before it. A cell of two linear experts depends on the product
         of its splits in gate slope and expert; in this chart the product is a coordinate.
     held : flat directions ``(r, h, k*q)`` that are not in the basis, half as long as the distance held and moved off
@@ -172,7 +172,9 @@ def split_chart(
         held = torch.stack([0.5 * distance * parting[coordinate].flatten() for coordinate, distance in split.apart])
         basis = _whiten(jacobian, torch.cat((directions, splits.T), -1))
         plane = jacobian @ basis
-        return Chart(reference, basis, held=held - ((held @ jacobian.transpose(-1, -2)) @ plane) @ basis.transpose(-1, -2))
+        return Chart(
+            reference, basis, held=held - ((held @ jacobian.transpose(-1, -2)) @ plane) @ basis.transpose(-1, -2)
+        )
     tangent = _whiten(jacobian, directions)
     plane = jacobian @ tangent  # orthonormal columns
     units = _split_units(expansion, root, plane, splits, split.ratio)
@@ -222,4 +224,3 @@ def _whiten(jacobian: Tensor, directions: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(columns.transpose(-1, -2) @ columns)
     values = torch.maximum(values, 1e-12 * values[:, -1:])
     return (directions / lengths[:, None]) @ (vectors / values.sqrt()[:, None])
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from moelib.estimation.charts import Chart, Split, flat_splits, free_split, scal
 from moelib.estimation.least_squares import LeastSquares
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
 from moelib.estimation.loop import Iterate, Status, iterate
-from moelib.estimation.result import Ends, FitResult, best_of, certificate
+from moelib.estimation.result import Ends, FitResult, best_of
 from moelib.estimation.settings import Plan, Theta
 from moelib.models import RegressionMoE
 from moelib.observations import Observations, generator
@@ -37,12 +37,14 @@ class LeastSquaresFit:
     truth: Tensor
     components: int
     seed: int
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
 
     def __post_init__(self) -> None:
         known = self.truth.shape[1]
         if self.components not in (known, known + 1):
-            raise ValueError(f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}")
+            raise ValueError(
+                f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
+            )
 
     def run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         """Fit every replicate of the observations; ``replicates`` are their numbers."""
@@ -135,6 +137,11 @@ class LeastSquaresFit:
         key: tuple[int, ...],
         count: int,
     ) -> Tensor:
+        """Starts ``(r, starts, p)`` in the chart of a split.
+
+        Truth-free ones of the first round run along the eigenvectors of the split block of the Hessian, lowest
+        first; the others are random, with unit gate slope where the chart divides by it. A regular problem (a
+        coordinate held apart) needs one start, at zero.
         """Starts ``(r, starts, p)`` in the chart of a split.
 
         Truth-free ones of the first round run along the eigenvectors of the split block of the Hessian,

@@ -25,9 +25,9 @@ def expert_diameter(
     """Largest distance between two experts of one cell within ``margin`` log-likelihood units of the best fit ``(r,)``.
 
     For every cell, every expert coordinate and every length in ``lengths``, the two experts are held that far apart
-    in that coordinate, and the objective is minimised from the truth over the other coordinates of the atoms and over
-    the split in gate slope. The largest length whose minimum is at most ``best`` + margin is the answer, 0 when none is: a lower bound of the diameter,
-    proved by the measures found. Measures outside Theta never count.
+    in that coordinate, and the objective is minimised from the truth over the other coordinates of the atoms and
+    over the split in gate slope. The largest length whose minimum is at most ``best`` + margin is the answer, 0 when
+    none is: a lower bound of the diameter, proved by the measures found. Measures outside Theta never count.
     """
     with torch.device(best.device):
         model, merged = fitter.model, fitter.truth.expand(len(best), -1, -1)

@@ -29,9 +29,11 @@ class LeastSquares:
     chart: Chart
 
     def rows(self, index: Tensor) -> LeastSquares:
+        """The problem of the replicates at ``index`` (repeats allowed)."""
         return LeastSquares(self.model, self.observations.rows(index), self.sigma, self.theta, self.chart.rows(index))
 
     def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Value ``(r,)``, infinite outside Theta, gradient ``(r, p)`` and exact Hessian ``(r, p, p)`` at z."""
         atoms = self.chart.atoms(z)
         expansion = self.model.expansion(atoms, self.observations.x)
         precision = self.observations.weight / self.sigma**2
@@ -63,7 +65,9 @@ class LeastSquares:
         noise = precision * (self.observations.y.abs() + expansion.mean.abs())
         moved = precision * (jacobian @ z.abs()[..., None])[..., 0]
         gradient = torch.finfo(z.dtype).eps * ((noise + moved)[:, None] @ jacobian)[:, 0]
-        return self.chart.pull_back(z, gradient, torch.zeros_like(z)[..., None] * z[:, None])[0].abs().clamp_min(gradient)
+        return (
+            self.chart.pull_back(z, gradient, torch.zeros_like(z)[..., None] * z[:, None])[0].abs().clamp_min(gradient)
+        )
 
 
 def objective(model: RegressionMoE, observations: Observations, sigma: float, atoms: Tensor) -> Tensor:

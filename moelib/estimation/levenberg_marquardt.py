@@ -30,12 +30,14 @@ class LevenbergMarquardt:
     damping: float = 1e-2
 
     def init(self, problem: Problem, z: Tensor) -> dict[str, Tensor]:
+        """The state at the starts z ``(r, p)``."""
         value, gradient, hessian = problem.local(z)
         mu = torch.full_like(value, self.damping)
         blocked = torch.zeros_like(value, dtype=torch.bool)
         return {"z": z, "value": value, "g": gradient, "h": hessian, "mu": mu, "blocked": blocked}
 
     def step(self, problem: Problem, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """One damped Newton step: the next state, and a status code per replicate ``(r,)``."""
         z, value, g, h, mu = (state[n] for n in ("z", "value", "g", "h", "mu"))
         s, mu = damped_step(g, h, mu)
         promise = -(g * s).sum(-1) - 0.5 * (s * (h @ s[..., None])[..., 0]).sum(-1)

@@ -1,0 +1,108 @@
+"""The figures that all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from moelib.simulation import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from moelib.simulation import StudyResult
+
+PUBLISHED = 1e5  # the largest size of published simulations
+COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F")  # distinct for colour-blind readers
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:
+    """Error against n on logarithmic axes, one line per quantity, beside its predicted slope.
+
+    predictions : exponent of n by quantity. Lines are medians (means for the diameter), bands hold the middle
+    80 % of the replicates, dashes the predicted slope through the value at 10^10. The sizes of published simulations
+    are shaded.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.2))
+    sizes = np.array(result.sizes, dtype=float)
+    for (name, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
+        samples = [v[name][np.isfinite(v[name])] for v in result.values.values()]
+        middle = np.array([np.mean(s) if name == "diameter" else np.median(s) for s in samples])
+        if name != "diameter":
+            low, high = np.array([np.quantile(s, (0.1, 0.9)) for s in samples]).T
+            axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(sizes, middle, marker=marker, markersize=3.5, color=colour, label=LABELS[name], linewidth=1.2)
+        anchor = int(np.argmin(np.abs(np.log(sizes / 1e10))))
+        axes.plot(
+            sizes, middle[anchor] * (sizes / sizes[anchor]) ** exponent, "--", color=colour, linewidth=0.8, alpha=0.8
+        )
+    _sizes_axis(axes, sizes)
+    axes.set_yscale("log")
+    axes.set_ylabel("error")
+    axes.legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def local_slopes(result: StudyResult, predictions: Mapping[str, float], band: float = 0.03) -> Figure:
+    """The slope between neighbouring sizes against n, with the predicted exponent and a band around it."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.4))
+    for (name, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
+        slope = result.slope(name, low=0, high=np.inf)
+        if slope is None:
+            continue
+        axes.plot(
+            slope.local_n, slope.local, marker=marker, markersize=3.5, color=colour, label=LABELS[name], linewidth=1
+        )
+        axes.axhspan(exponent - band, exponent + band, color=colour, alpha=0.08, linewidth=0)
+    _sizes_axis(axes, np.array(result.sizes, dtype=float))
+    for exponent in set(predictions.values()):
+        axes.axhline(exponent, color="0.5", linewidth=0.8, linestyle="--")
+    axes.set_ylabel("local slope")
+    axes.legend(fontsize=8, ncols=2)
+    return figure
+
+
+def regimes(result: StudyResult, name: str = "over_fitted_expert") -> Figure:
+    """An error in the over-fitted cell of linear experts, the two regimes of the fit apart, and their shares.
+
+    Where the best squared split of the gate slope is positive the fit is inside Theta; elsewhere the objective's
+    infimum lies where the experts part without bound, and they are held apart.
+    """
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 4.6), sharex=True, height_ratios=(3, 1))
+    sizes = np.array(result.sizes, dtype=float)
+    for held, colour, marker, label in ((False, COLOURS[0], "o", "split found"), (True, COLOURS[2], "^", "held apart")):
+        chosen = [v[name][(v["held"] == held) & np.isfinite(v[name])] for v in result.values.values()]
+        present = np.array([len(s) > 0 for s in chosen])
+        middle = np.array([np.median(s) for s in chosen if len(s)])
+        top.plot(sizes[present], middle, marker=marker, markersize=3.5, color=colour, label=label, linewidth=1.2)
+        bottom.plot(
+            sizes,
+            [np.mean(v["held"] == held) for v in result.values.values()],
+            color=colour,
+            marker=marker,
+            markersize=3,
+        )
+    top.set_yscale("log")
+    top.set_ylabel("median error")
+    top.legend(fontsize=8)
+    bottom.set_ylabel("share")
+    bottom.set_ylim(0, 1)
+    for axes in (top, bottom):
+        _sizes_axis(axes, sizes)
+    top.set_xlabel("")
+    return figure
+
+
+def _sizes_axis(axes: Axes, sizes: np.ndarray[Any, Any]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel("sample size n")
+    axes.set_xlim(sizes.min() / 1.5, sizes.max() * 1.5)
+    if sizes.min() < PUBLISHED:
+        axes.axvspan(sizes.min() / 1.5, PUBLISHED, color="0.5", alpha=0.15, linewidth=0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

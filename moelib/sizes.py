@@ -1,0 +1,14 @@
+"""Sample sizes: which are allowed, and the grid of the studies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LARGEST_SIZE = 10**15
+HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))  # 10^3 .. 10^13
+
+
+def check_size(n: Any) -> None:
+    """Raise ValueError unless n is a whole number from 1 to 10^15."""
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= LARGEST_SIZE:
+        raise ValueError(f"the sample size n must be a whole number from 1 to 10^15, got {n!r}")
