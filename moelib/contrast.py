@@ -34,6 +34,6 @@ def contrast(truth: Rows, other: Rows, expert: str, half_width: float = 3.0) -> 
     """
     model = regression_model("softmax", expert)
     x = gauss_legendre(half_width, 64).nodes
-    true, fitted = MixingMeasure(torch.tensor(truth)), MixingMeasure(torch.tensor(other))
+    true, fitted = (MixingMeasure(torch.tensor(rows, dtype=torch.float64)) for rows in (truth, other))
     difference = (model.mean(true.atoms, x) - model.mean(fitted.atoms, x)).abs().max()
     return Contrast(float(difference), float(L1(compare(fitted, true))))

@@ -66,7 +66,8 @@ class Experiment:
     def information(self) -> NDArray[np.float64]:
         """Eigenvalues, ascending, of the truth's information per observation, times sigma^2.
 
-        The gauge is pinned at the last atom. It is the Gram matrix of the regression function's derivatives under the design.
+        The gauge is pinned at the last atom. It is the Gram matrix of the regression function's derivatives under
+        the design.
         """
         jacobian = self.model.expansion(self.truth, self.design.nodes).jacobian()[0]
         k, q = self.truth.shape[1:]

@@ -142,10 +142,6 @@ class LeastSquaresFit:
         Truth-free ones of the first round run along the eigenvectors of the split block of the Hessian, lowest
         first; the others are random, with unit gate slope where the chart divides by it. A regular problem (a
         coordinate held apart) needs one start, at zero.
-        """Starts ``(r, starts, p)`` in the chart of a split.
-
-        Truth-free ones of the first round run along the eigenvectors of the split block of the Hessian,
-        lowest first; the others are random, with unit gate slope where the chart divides by it. A regular problem (a coordinate held apart) needs one start, at zero.
         """
         r, p, splits = len(replicates), chart.basis.shape[-1], len(split.free)
         if split.apart:
