@@ -19,7 +19,7 @@ _HOME = {
     "compare": "voronoi",
     "VoronoiLoss": "voronoi",
     "L1": "voronoi",
-    "contrast": "contrast",
+    "contrast": "contrasts",
     # estimating
     "LeastSquaresFit": "estimation.fit",
     "Plan": "estimation.settings",

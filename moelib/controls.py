@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,41 +19,63 @@ FEWEST = 500  # replicates that a control needs
 class Control:
     """Kolmogorov-Smirnov test of twice the gain over the truth against chi-squared.
 
-    n : the size. degrees : degrees of freedom, the rank of the Jacobian. statistic, p_value : of the test.
-    certified : the share of certified fits.
+    n : the size. replicates; degrees : degrees of freedom, the rank of the information. statistic, p_value : of the
+    test, None with fewer than 500 replicates. certified : the share of certified fits.
     """
 
     n: int
+    replicates: int
     degrees: int
-    statistic: float
-    p_value: float
+    statistic: float | None
+    p_value: float | None
     certified: float
 
     @property
-    def passed(self) -> bool:
-        """Whether the fits could be the least-squares estimators."""
-        return self.p_value >= LEVEL
+    def passed(self) -> bool | None:
+        """Whether the fits could be the least-squares estimators; None where that was not tested."""
+        return None if self.p_value is None else self.p_value >= LEVEL
+
+    @property
+    def word(self) -> str:
+        """Passed, failed or not evaluated."""
+        return {True: "passed", False: "failed", None: "not evaluated"}[self.passed]
 
 
-def chi_squared_control(result: StudyResult) -> list[Control]:
+@dataclass(frozen=True)
+class Controls:
+    """The controls of a study, one for each size; shown as a table in a notebook."""
+
+    rows: tuple[Control, ...]
+
+    def __iter__(self) -> Iterator[Control]:
+        return iter(self.rows)
+
+    def _repr_markdown_(self) -> str:
+        lines = ["| n | replicates | degrees of freedom | p-value | certified | control |", "|---|---|---|---|---|---|"]
+        for c in self.rows:
+            p = "" if c.p_value is None else f"{c.p_value:.2g}"
+            size = f"$10^{{{np.log10(c.n):g}}}$"
+            lines.append(f"| {size} | {c.replicates} | {c.degrees} | {p} | {c.certified:.1%} | {c.word} |")
+        return "\n".join(lines)
+
+
+def chi_squared_control(result: StudyResult) -> Controls:
     """One control for each size of an exactly specified study.
 
     Twice the gain of the least-squares fit over the truth is asymptotically chi-squared with the rank of the
-    information as its degrees of freedom. Raises ValueError when k > k*, where it is not, or when a size has fewer
-    than 500 replicates.
+    information as its degrees of freedom. Raises ValueError when k > k*, where it is not.
     """
     study = result.study
     if study.components != len(study.truth):
         raise ValueError(f"the chi-squared control needs k = k*, got k = {study.components}, k* = {len(study.truth)}")
     rank = int((result.experiment().information() > 1e-12).sum())
-    controls = []
+    rows = []
     for n, values in result.values.items():
-        if len(values["gain"]) < FEWEST:
-            raise ValueError(f"the chi-squared control needs {FEWEST} replicates, got {len(values['gain'])} at n = {n}")
-        test = kstest(2 * values["gain"], chi2(rank).cdf)
-        share = float(np.mean(values["certified"]))
-        controls.append(Control(n, rank, float(test.statistic), float(test.pvalue), share))
-    return controls
+        gain, share = 2 * values["gain"], float(np.mean(values["certified"]))
+        test = kstest(gain, chi2(rank).cdf) if len(gain) >= FEWEST else None
+        found = (float(test.statistic), float(test.pvalue)) if test else (None, None)
+        rows.append(Control(n, len(gain), rank, *found, share))
+    return Controls(tuple(rows))
 
 
 def crippled(study: Study, steps: int = 5) -> Study:

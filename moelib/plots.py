@@ -63,7 +63,10 @@ def local_slopes(result: StudyResult, predictions: Mapping[str, float], band: fl
     for exponent in set(predictions.values()):
         axes.axhline(exponent, color="0.5", linewidth=0.8, linestyle="--")
     axes.set_ylabel("local slope")
-    axes.legend(fontsize=8, ncols=2)
+    if axes.lines[: -len(set(predictions.values()))]:
+        axes.legend(fontsize=8, ncols=2)
+    else:
+        axes.text(0.5, 0.5, "too few replicates", transform=axes.transAxes, ha="center", va="bottom")
     return figure
 
 

@@ -119,7 +119,7 @@ def simulate(study: str, profile: str = "laptop", store: str | None = None, **pa
         raise ValueError(f"unknown study {study!r}; known: {', '.join(STUDIES)}")
 
     def say(done: int, total: int) -> None:
-        print(f"\r{study}: {done} of {total} blocks", end="", file=sys.stderr)
+        print(f"\r{study}: {done} of {total} blocks", end="\n" if done == total else "", file=sys.stderr)
 
     given = {name: value for name, value in parameters.items() if value is not None}
     folder = Store(Path(store)) if store else None
