@@ -27,7 +27,8 @@ class VoronoiLoss:
     def __call__(self, comparison: Comparison) -> Tensor:
         """The loss of each replicate ``(r,)``."""
         own = torch.gather(comparison.sizes, 1, comparison.cell)
-        power = torch.where(own == 1, self.single, self.multiple)
+        # torch.where of two Python floats would round the powers to float32
+        power = torch.full_like(comparison.weights, self.multiple).masked_fill(own == 1, self.single)
         errors = comparison.slope_error**power + comparison.expert_error**power
         return (comparison.weights * errors).sum(1) + comparison.mass_error.sum(1)
 
