@@ -53,7 +53,7 @@ class Controls:
     def _repr_markdown_(self) -> str:
         lines = ["| n | replicates | degrees of freedom | p-value | certified | control |", "|---|---|---|---|---|---|"]
         for c in self.rows:
-            p = "" if c.p_value is None else f"{c.p_value:.2g}"
+            p = "" if c.p_value is None else f"{c.p_value:.2f}" if c.p_value >= 0.01 else "below 0.01"
             size = f"$10^{{{np.log10(c.n):g}}}$"
             lines.append(f"| {size} | {c.replicates} | {c.degrees} | {p} | {c.certified:.1%} | {c.word} |")
         return "\n".join(lines)
@@ -73,8 +73,8 @@ def chi_squared_control(result: StudyResult) -> Controls:
     for n, values in result.values.items():
         gain, share = 2 * values["gain"], float(np.mean(values["certified"]))
         test = kstest(gain, chi2(rank).cdf) if len(gain) >= FEWEST else None
-        found = (float(test.statistic), float(test.pvalue)) if test else (None, None)
-        rows.append(Control(n, len(gain), rank, *found, share))
+        statistic, p_value = (float(test.statistic), float(test.pvalue)) if test else (None, None)
+        rows.append(Control(n, len(gain), rank, statistic, p_value, share))
     return Controls(tuple(rows))
 
 

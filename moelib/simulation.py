@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,7 +128,8 @@ def run(
         if stored is not None:
             found[task] = stored
     waiting = [task for task in tasks if task not in found]
-    with _executor(workers if len(waiting) > 1 and device == "cpu" else 1) as executor:
+    parallel = len(waiting) > 1 and device == "cpu" and _importable_main()
+    with _executor(workers if parallel else 1) as executor:
         apply = executor.map if executor else map
         results = apply(_run_block, [(study, *task, device) for task in waiting])
         for count, (task, arrays) in enumerate(zip(waiting, results, strict=True), len(found) + 1):
@@ -154,6 +157,12 @@ def _run_block(task: tuple[Study, int, range, str]) -> Arrays:
 
 def _executor(workers: int) -> Any:
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+
+
+def _importable_main() -> bool:
+    """Whether a new process can import the running program: not when it is read from standard input."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return file is None or Path(file).exists()
 
 
 def _key(study: Study, n: int, block: range, device: str) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Outcomes:
         )
         head = "<tr><th>Status</th><th>Claim</th><th>Estimate</th><th>How it was decided</th></tr>"
         return {
-            "text/html": f'<table class="claim-outcomes"><thead>{head}</thead><tbody>{lines}</tbody></table>',
+            "text/html": f'<table class="table claim-outcomes"><thead>{head}</thead><tbody>{lines}</tbody></table>',
             "text/plain": "\n".join(f"{o.status:13} {o.claim}  {_numbers(o)}  {o.detail}" for o in self.rows),
             MIMETYPE: [o.to_json() for o in self.rows],
         }
@@ -143,8 +143,8 @@ def _badge(status: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped for HTML, with dollar maths in the brackets that MathJax looks for."""
-    return re.sub(r"\$([^$]+)\$", r"\\(\1\\)", escape(text))
+    """Escaped for HTML, with dollar maths in the form that MathJax looks for."""
+    return re.sub(r"\$([^$]+)\$", r'<span class="math notranslate nohighlight">\\(\1\\)</span>', escape(text))
 
 
 def _numbers(outcome: Outcome) -> str:

@@ -19,7 +19,7 @@ from moelib.models import RegressionMoE
 from moelib.observations import Observations, generator
 
 WANDERING = 60  # steps after which a start far from any optimum is given up
-RUNAWAY = 25  # steps after which a fit whose best split is not positive is left to the one held apart
+RUNAWAY = 15  # steps after which a fit whose best split is not positive is left to the one held apart
 
 
 @dataclass(frozen=True)

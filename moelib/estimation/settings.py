@@ -35,8 +35,8 @@ class Plan:
     near : starts drawn around the truth. free : truth-free starts. Both per round, and per choice of
         the over-fitted atom. rounds : replicates that are not certified get new starts, this many times at most.
     candidates : random measures among which the truth-free starts are the best.
-    radius : standard deviation of a near start around the truth, in parameter units (exact specification)
-        or in the scaled units of the chart (over-specified).
+    radius : standard deviation of a near start around the truth with k* atoms, in parameter units; with k* + 1
+        it is one unit of the chart of the split.
     fraction : the first copy's share of an over-fitted cell's weight.
     tolerance : what Levenberg-Marquardt may leave to gain, in log-likelihood units.
     distance : how far apart the experts of a flat over-fitted cell are held (linear experts).

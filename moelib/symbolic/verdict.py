@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from moelib.symbolic.certificate import Certificate
+
+WIDE = 110  # characters of TeX that fit on a line of the page
 
 
 @dataclass(frozen=True)
@@ -27,4 +30,12 @@ class Verdict:
 
     def _repr_markdown_(self) -> str:
         word = "holds" if self.holds else "does not hold"
-        return f"$$\n{self.tex}\n$$\n\n**{word}**: {self.detail}"
+        return f"$$\n{display(self.tex)}\n$$\n\n**{word}**: {self.detail}"
+
+
+def display(tex: str) -> str:
+    """A statement for the page: one too long for a line is broken at its wide spaces."""
+    if len(tex) <= WIDE:
+        return tex
+    lines = [part for part in re.split(r"\s*\\q?quad\s*", tex) if part]
+    return "\\begin{gathered}\n" + " \\\\\n".join(lines) + "\n\\end{gathered}"
