@@ -18,7 +18,7 @@ class VoronoiLoss:
               + \sum_j \Big| \sum_{i \in V_j} e^{\beta_{0i}} - e^{\beta_{0j}^*} \Big|
 
     single : r_j in cells of one atom. multiple : r_j in larger cells. The norms of the gate slope's and
-    of the expert's error are raised to the power one by one and added. Source: nguyen2024leastsquares.
+    of the expert's error are raised to the power one by one and added. Source: le2024mixture.
     """
 
     single: float = 1.0

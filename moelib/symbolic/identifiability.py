@@ -218,7 +218,7 @@ def _verdict(functions: FunctionSet, formula: Formula, atoms: Sequence[Sequence[
         values |= dict(zip(_coordinates(formula.symbols(dim, None if k == 1 else j)), row, strict=True))
     decision = decide(functions, values)
     at = "; ".join("(" + ", ".join(str(rational(v)) for v in row) + ")" for row in atoms)
-    tex = rf"{functions.tex}\ \text{{linearly {expect}}}"
+    tex = rf"{functions.tex}\quad\text{{linearly {expect}}}"
     if decision.status == expect == "dependent":
         tex += r":\quad " + decision.relations[0].tex
     return Verdict(decision.status == expect, tex, _detail(decision, functions, at, formula), decision.certificate)
