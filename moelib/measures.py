@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -39,26 +40,26 @@ class MixingMeasure:
         return self.atoms.shape[1]
 
     @property
-    def slopes(self) -> Tensor:
+    def slopes(self) -> Float[Tensor, "r k d"]:
         """Gate slopes ``(r, k, d)``."""
         return self.atoms[..., : self.dim]
 
     @property
-    def weights(self) -> Tensor:
+    def weights(self) -> Float[Tensor, "r k"]:
         """The weights exp(beta0) ``(r, k)``; they need not sum to one."""
         return self.atoms[..., self.dim].exp()
 
     @property
-    def experts(self) -> Tensor:
+    def experts(self) -> Float[Tensor, "r k e"]:
         """Expert parameters ``(r, k, q - d - 1)``."""
         return self.atoms[..., self.dim + 1 :]
 
     @property
-    def locations(self) -> Tensor:
+    def locations(self) -> Float[Tensor, "r k l"]:
         """Where the atoms sit: gate slope and expert parameters ``(r, k, q - 1)``."""
         return torch.cat((self.slopes, self.experts), -1)
 
-    def translated(self, slope: Tensor, bias: Tensor) -> MixingMeasure:
+    def translated(self, slope: Float[Tensor, "#r d"], bias: Float[Tensor, " #r"]) -> MixingMeasure:
         """Add the same gate slope ``(r, d)`` and gate bias ``(r,)`` to every atom.
 
         The softmax regression function does not change.

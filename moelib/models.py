@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import grad
 
@@ -33,13 +34,13 @@ class RegressionMoE:
         """Number q of coordinates of one atom."""
         return self.score.size(self.dim) + self.expert.size(self.dim)
 
-    def mean(self, atoms: Tensor, x: Tensor) -> Tensor:
+    def mean(self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "*r_or_shared n d"]) -> Float[Tensor, "r n"]:
         """The regression function of atoms ``(r, k, q)`` at x ``(n, d)`` or ``(r, n, d)``: ``(r, n)``."""
         gate = self.score.size(self.dim)
         weights = self.normaliser.numeric(self.score.numeric(x, atoms[..., :gate]))
         return (weights * self.expert.numeric(x, atoms[..., gate:])).sum(-1)
 
-    def expansion(self, atoms: Tensor, x: Tensor) -> Expansion:
+    def expansion(self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "*r_or_shared n d"]) -> Expansion:
         """The regression function at x with its first and second derivatives in the atoms."""
         gate = self.score.size(self.dim)
         s, ds, dds = jet(self.score, x, atoms[..., :gate])
@@ -71,20 +72,20 @@ class Expansion:
     ``(r, n, k, u)`` and ``(r, n, k, u, v)``; a second derivative that vanishes is None.
     """
 
-    weights: Tensor
-    mean: Tensor
-    excess: Tensor
-    ds: Tensor
-    dds: Tensor | None
-    dh: Tensor
-    ddh: Tensor | None
+    weights: Float[Tensor, "r n k"]
+    mean: Float[Tensor, "r n"]
+    excess: Float[Tensor, "r n k"]
+    ds: Float[Tensor, "r n k s"]
+    dds: Float[Tensor, "r n k s s"] | None
+    dh: Float[Tensor, "r n k h"]
+    ddh: Float[Tensor, "r n k h h"] | None
 
-    def jacobian(self) -> Tensor:
+    def jacobian(self) -> Float[Tensor, "r n kq"]:
         r"""First derivatives ``(r, n, k*q)``: :math:`\pi_i (h_i - f)\,\partial s_i` and :math:`\pi_i\,\partial h_i`."""
         parts = (self.excess[..., None] * self.ds, self.weights[..., None] * self.dh)
         return torch.cat(parts, -1).flatten(-2)
 
-    def second_along(self, direction: Tensor) -> Tensor:
+    def second_along(self, direction: Float[Tensor, " kq"]) -> Float[Tensor, "r n"]:
         """The second derivative ``(r, n)`` along one direction ``(k*q,)`` of the atoms."""
         k, gate = self.ds.shape[2:]
         step = direction.view(k, -1)
@@ -98,7 +99,7 @@ class Expansion:
             bent = bent + self.weights * torch.einsum("rnkuv,ku,kv->rnk", self.ddh, step[:, gate:], step[:, gate:])
         return bent.sum(-1)
 
-    def curvature(self, c: Tensor, jacobian: Tensor) -> Tensor:
+    def curvature(self, c: Float[Tensor, "r n"], jacobian: Float[Tensor, "r n kq"]) -> Float[Tensor, "r kq kq"]:
         r"""The contraction :math:`\sum_l c_l\, \partial^2 f(x_l)` ``(r, k*q, k*q)`` for c ``(r, n)``.
 
         With :math:`P_i = \pi_i \partial s_i` it is a block for each atom minus
@@ -128,7 +129,9 @@ class Expansion:
         return half + half.transpose(-1, -2)
 
 
-def jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+def jet(
+    formula: Formula, x: Float[Tensor, "*r_or_shared n d"], values: Float[Tensor, "r k u"]
+) -> tuple[Float[Tensor, "r n k"], Float[Tensor, "r n k u"], Float[Tensor, "r n k u u"] | None]:
     """A formula with its derivatives in its own coordinates, by automatic differentiation.
 
     values ``(r, k, u)`` -> value ``(r, n, k)``, first ``(r, n, k, u)``, second ``(r, n, k, u, u)``

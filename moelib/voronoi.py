@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moelib.measures import MixingMeasure
@@ -24,7 +25,7 @@ class VoronoiLoss:
     single: float = 1.0
     multiple: float = 2.0
 
-    def __call__(self, comparison: Comparison) -> Tensor:
+    def __call__(self, comparison: Comparison) -> Float[Tensor, " r"]:
         """The loss of each replicate ``(r,)``."""
         own = torch.gather(comparison.sizes, 1, comparison.cell)
         # torch.where of two Python floats would round the powers to float32
@@ -48,27 +49,27 @@ class Comparison:
         gauge is pinned at the pair of atoms that makes the loss least.
     """
 
-    cell: Tensor
-    sizes: Tensor
-    slope_error: Tensor
-    expert_error: Tensor
-    weights: Tensor
-    experts: Tensor
-    mass_error: Tensor
-    anchored: Tensor
+    cell: Int[Tensor, "r k"]
+    sizes: Int[Tensor, "r k_star"]
+    slope_error: Float[Tensor, "r k"]
+    expert_error: Float[Tensor, "r k"]
+    weights: Float[Tensor, "r k"]
+    experts: Float[Tensor, "r k e"]
+    mass_error: Float[Tensor, "r k_star"]
+    anchored: Bool[Tensor, " r"]
 
-    def pattern(self) -> Tensor:
+    def pattern(self) -> Int[Tensor, " r"]:
         """The over-fitted cell of each replicate ``(r,)``; -1 where there is none or more than one."""
         over = self.sizes > 1
         return torch.where(over.sum(1) == 1, over.long().argmax(1), -1)
 
-    def spread(self) -> Tensor:
+    def spread(self) -> Float[Tensor, " r"]:
         """Distance between the experts that share a cell, the largest over pairs ``(r,)``; 0 where none do."""
         together = self.cell[:, :, None] == self.cell[:, None]
         apart = torch.cdist(self.experts, self.experts)
         return (apart * together).flatten(1).amax(1)
 
-    def errors(self) -> dict[str, Tensor]:
+    def errors(self) -> dict[str, Float[Tensor, " r"]]:
         """Root mean square errors over the atoms alone in their cells ("exact") and over the others ("over_fitted").
 
         In slope and expert together, and in each; NaN where there is no such atom.
