@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from moelib.claims.claim import Check, Claim, Measurement, Source
 from moelib.estimation.settings import Plan, Theta
 from moelib.sizes import HALF_DECADES
@@ -56,18 +58,11 @@ LINEAR = Study(
     },
 )
 
-EXACT = Study(
+EXACT = replace(
+    TANH,
     id="softmax-ls-exact",
     title="Softmax gate, tanh experts, k = k* = 2: the chi-squared control",
-    gate="softmax",
-    expert="tanh",
-    truth=TANH.truth,
     components=2,
-    sigma=0.1,
-    half_width=2.0,
-    nodes=48,
-    theta=TANH.theta,
-    plan=Plan(),
     seed=20261124,
     scales={
         "smoke": Scale((10**6,), 20),
