@@ -12,6 +12,7 @@ from pathlib import Path
 
 # a.f(x) with one of these as a is a call of f; with anything else it is a method, and a its first argument
 NAMESPACES = {"m", "torch", "sympy", "np", "math"}
+SYMMETRIC = {"transpose"}  # methods whose two arguments may be exchanged
 Step = tuple[str, int | None]
 SWAPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
@@ -103,7 +104,8 @@ def _bodies(root: ast.AST) -> Iterator[tuple[list[Step], ast.AST]]:
 def _changes(root: ast.AST) -> Iterator[tuple[list[Step], ast.AST, ast.AST]]:
     for steps, node in sorted(_bodies(root), key=lambda found: str(found[0])):
         for after in _variants(node):
-            yield steps, node, after
+            if ast.unparse(after) != ast.unparse(node):  # two equal arguments swapped
+                yield steps, node, after
 
 
 def _variants(node: ast.AST) -> Iterator[ast.AST]:
@@ -119,7 +121,8 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.Constant(node.value - 1)
     elif isinstance(node, ast.Call):
         plain = [a for a in node.args if not isinstance(a, ast.Starred)]
-        for i in range(len(plain) - 1):  # two neighbouring arguments swapped
+        symmetric = isinstance(node.func, ast.Attribute) and node.func.attr in SYMMETRIC
+        for i in range(0 if symmetric else len(plain) - 1):  # two neighbouring arguments swapped
             args = list(node.args)
             at, after = args.index(plain[i]), args.index(plain[i + 1])
             args[at], args[after] = args[after], args[at]

@@ -1,0 +1,185 @@
+"""Laws of the regression model. A law takes the function that makes the model from (gate, expert, dim)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import mpmath
+import sympy
+import torch
+from torch import Tensor
+
+from moelib.experts import EXPERTS
+from moelib.formula import inputs
+from moelib.gates.catalogue import GATES
+from moelib.models import Expansion, RegressionMoE, regression_model
+from tests.laws.law import Law
+from tests.tolerances import FLOAT64, GRADIENT, SUM, VALUE, close
+
+Make = Callable[[str, str, int], RegressionMoE]
+SHAPES = [(1, 1), (1, 3), (2, 2), (2, 4)]  # (dim, k); the third with a score that is not affine
+POINTS, REPLICATES = 5, 2
+
+
+def atoms(model: RegressionMoE, k: int, seed: int = 31) -> Tensor:
+    stream = torch.Generator().manual_seed(seed)
+    return torch.randn(REPLICATES, k, model.coordinates, generator=stream, dtype=torch.float64)
+
+
+def points(model: RegressionMoE, each: bool = False) -> Tensor:
+    """Points ``(n, d)`` shared by the replicates, or ``(r, n, d)`` of each."""
+    stream = torch.Generator().manual_seed(32)
+    x = torch.randn(REPLICATES, POINTS, model.dim, generator=stream, dtype=torch.float64)
+    return x if each else x[0]
+
+
+def alone(model: RegressionMoE, x: Tensor, r: int) -> Callable[[Tensor], Tensor]:
+    """The regression function of one replicate's atoms ``(k*q,)``, by the model's mean: ``(n,)``."""
+    own = x if x.ndim == 2 else x[r]
+    return lambda flat: model.mean(flat.view(1, -1, model.coordinates), own)[0]
+
+
+def _curved(m: Any, x: Any, beta1: Any, beta0: Any) -> Any:
+    return m.square(m.dot(beta1, x)) + m.tanh(beta0)
+
+
+def everywhere(make: Make) -> Any:
+    """Every gate and expert of the catalogues, in every shape; and a score that is not affine."""
+    for gate in GATES:
+        for expert in EXPERTS:
+            for dim, k in SHAPES:
+                model = make(gate, expert, dim)
+                if (dim, k) == (2, 2):
+                    score = replace(model.score, name="curved", fn=_curved, traits=frozenset())
+                    model = replace(model, score=score)
+                for each in (False, True):
+                    yield model, atoms(model, k), points(model, each)
+
+
+def mean(make: Make) -> None:
+    """The sum of weights times experts, by loops over the formulas."""
+    for model, g, x in everywhere(make):
+        got = model.mean(g, x)
+        assert got.shape == (REPLICATES, POINTS)
+        gate = model.score.size(model.dim)
+        for r in range(REPLICATES):
+            own = x if x.ndim == 2 else x[r]
+            for n in range(POINTS):
+                scores = [model.score.numeric(own[n : n + 1], a[None, None, :gate]).item() for a in g[r]]
+                experts = [model.expert.numeric(own[n : n + 1], a[None, None, gate:]).item() for a in g[r]]
+                odds = torch.tensor(scores, dtype=torch.float64).exp()
+                weights = (odds / odds.sum()).tolist()
+                close(got[r, n].item(), sum(w * h for w, h in zip(weights, experts, strict=True)), VALUE[FLOAT64])
+
+
+def expansion_value(make: Make) -> None:
+    for model, g, x in everywhere(make):
+        expansion = model.expansion(g, x)
+        close(expansion.mean, model.mean(g, x), VALUE[FLOAT64])
+        close(expansion.weights.sum(-1), torch.ones(REPLICATES, POINTS, dtype=torch.float64), VALUE[FLOAT64])
+
+
+def jacobian(make: Make) -> None:
+    for model, g, x in everywhere(make):
+        got = model.expansion(g, x).jacobian()
+        assert got.shape == (REPLICATES, POINTS, g.shape[1] * model.coordinates)
+        for r in range(REPLICATES):
+            close(got[r], torch.func.jacrev(alone(model, x, r))(g[r].flatten()), GRADIENT[FLOAT64])
+
+
+def hessians(model: RegressionMoE, g: Tensor, x: Tensor, r: int) -> Tensor:
+    """Second derivatives ``(n, k*q, k*q)`` of one replicate, in reverse mode (forward mode warns in torch 2.13)."""
+    return torch.func.jacrev(torch.func.jacrev(alone(model, x, r)))(g[r].flatten())
+
+
+def curvature(make: Make) -> None:
+    """The contraction of the second derivatives with numbers c, and its symmetry."""
+    stream = torch.Generator().manual_seed(33)
+    for model, g, x in everywhere(make):
+        expansion = model.expansion(g, x)
+        c = torch.randn(REPLICATES, POINTS, generator=stream, dtype=torch.float64)
+        got = expansion.curvature(c, expansion.jacobian())
+        for r in range(REPLICATES):
+            close(got[r], torch.einsum("n,nuv->uv", c[r], hessians(model, g, x, r)), SUM[FLOAT64])
+
+
+def second_along(make: Make) -> None:
+    stream = torch.Generator().manual_seed(34)
+    for model, g, x in everywhere(make):
+        direction = torch.randn(g[0].numel(), generator=stream, dtype=torch.float64)
+        got = model.expansion(g, x).second_along(direction)
+        for r in range(REPLICATES):
+            along = torch.einsum("u,nuv,v->n", direction, hessians(model, g, x, r), direction)
+            close(got[r], along, SUM[FLOAT64])
+
+
+def sympy_case(make: Make) -> None:
+    """k = 2, d = 1: value, first and second derivatives of the exact expression at 30 digits."""
+    for gate, (score, normaliser) in GATES.items():
+        for name, expert in EXPERTS.items():
+            model, x = make(gate, name, 1), inputs(1)
+            symbols = [(score.symbols(1, i), expert.symbols(1, i)) for i in (1, 2)]
+            flat = [
+                c for pair in symbols for s in pair for v in s.values() for c in (v if isinstance(v, tuple) else (v,))
+            ]
+            weights = normaliser.symbolic([score.symbolic(x, s) for s, _ in symbols])
+            f = sympy.Add(*[w * expert.symbolic(x, e) for w, (_, e) in zip(weights, symbols, strict=True)])
+            first = [sympy.diff(f, c).doit() for c in flat]
+            second = [[sympy.diff(d, c).doit() for c in flat] for d in first]
+            second = [[e.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero) for e in row] for row in second]  # relu
+            oracle = sympy.lambdify([*x, *flat], [f, first, second], "mpmath", cse=True)
+            g, points_ = atoms(model, 2), points(model)
+            expansion = model.expansion(g, points_)
+            for n in range(POINTS):
+                with mpmath.workdps(30):
+                    at = [mpmath.mpf(v) for v in (points_[n].item(), *g[0].flatten().tolist())]
+                    value, slope, bend = oracle(*at)
+                    value, slope = float(mpmath.re(value)), [float(mpmath.re(v)) for v in slope]
+                    bend = [[float(mpmath.re(v)) for v in row] for row in bend]
+                close(expansion.mean[0, n].item(), value, VALUE[FLOAT64])
+                close(expansion.jacobian()[0, n], slope, GRADIENT[FLOAT64])
+                c = torch.zeros(REPLICATES, POINTS, dtype=torch.float64)
+                c[:, n] = 1
+                close(expansion.curvature(c, expansion.jacobian())[0], bend, SUM[FLOAT64])
+
+
+class _Wrong(RegressionMoE):
+    """A model with one thing wrong."""
+
+    fault = ""
+
+    def mean(self, atoms: Tensor, x: Tensor) -> Tensor:
+        value = super().mean(atoms, x)
+        return value * 1.001 if self.fault == "mean" else value
+
+    def expansion(self, atoms: Tensor, x: Tensor) -> Expansion:
+        right = super().expansion(atoms, x)
+        if self.fault == "excess":  # as if the other weights did not move
+            return replace(right, excess=right.weights * right.mean[..., None])
+        return replace(right, ddh=None, dds=None, mean=right.mean * (1.001 if self.fault == "value" else 1))
+
+
+def _faulty(fault: str) -> Make:
+    kind = type(f"Wrong_{fault}", (_Wrong,), {"fault": fault})
+
+    def make(gate: str, expert: str, dim: int) -> RegressionMoE:
+        right = regression_model(gate, expert, dim)
+        return kind(right.score, right.normaliser, right.expert, right.dim)
+
+    return make
+
+
+LAWS = {
+    "regression": [
+        Law("mean", mean, _faulty("mean")),
+        Law("value", expansion_value, _faulty("value")),
+        Law("jacobian", jacobian, _faulty("excess")),
+        Law("curvature", curvature, _faulty("curvature")),
+        Law("second along", second_along, _faulty("curvature")),
+        Law("sympy", sympy_case, _faulty("curvature")),
+    ]
+}
+# fast enough to be applied to a hundred mutants, those first that the most mutants break
+BY_DIFFERENTIATION = [law for law in LAWS["regression"][::-1] if law.name != "sympy"]
