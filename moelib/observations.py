@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,11 +40,19 @@ class Observations:
 class QuadratureDesign:
     """A law of X that charges m nodes: the sample of any size n is then m counts and m means.
 
-    nodes : ``(m, d)``. weights : probabilities ``(m,)``, positive, summing to one.
+    nodes : ``(m, d)``. weights : probabilities ``(m,)``, summing to one.
+    Raises ValueError for other shapes, or weights that are no probabilities.
     """
 
     nodes: Tensor
     weights: Tensor
+
+    def __post_init__(self) -> None:
+        if self.nodes.ndim != 2 or self.weights.shape != self.nodes.shape[:1]:
+            shapes = f"{tuple(self.nodes.shape)} and {tuple(self.weights.shape)}"
+            raise ValueError(f"a design needs nodes (m, d) and weights (m,), got {shapes}")
+        if not (self.weights >= 0).all() or abs(self.weights.sum().item() - 1) > 1e-12:
+            raise ValueError(f"a design's weights must be probabilities that sum to one, got {self.weights.tolist()}")
 
     def draw(
         self, model: RegressionMoE, truth: Tensor, n: int, sigma: float, seed: int, replicates: Sequence[int]
@@ -75,7 +84,7 @@ class QuadratureDesign:
 
 def gauss_legendre(half_width: float, nodes: int) -> QuadratureDesign:
     """Gauss-Legendre nodes of the uniform law on [-half_width, half_width], d = 1."""
-    if half_width <= 0 or nodes < 1:
+    if not 0 < half_width < math.inf or nodes < 1:
         raise ValueError(f"a design needs half_width > 0 and nodes >= 1, got {half_width} and {nodes}")
     points, weights = np.polynomial.legendre.leggauss(nodes)
     return QuadratureDesign(torch.from_numpy(half_width * points)[:, None], torch.from_numpy(weights / weights.sum()))
@@ -96,6 +105,8 @@ def raw_sample(
     of X (d = 1). The stream of replicate i depends on (seed, i, n) alone.
     """
     check_size(n)
+    if not isinstance(design, QuadratureDesign) and not 0 < design < math.inf:
+        raise ValueError(f"X is drawn from a design or an interval of half width > 0, got {design!r}")
     xs, noises = [], []
     for replicate in replicates:
         stream = generator(seed, replicate, n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -63,15 +64,17 @@ class Study:
 
     def __post_init__(self) -> None:
         known = len(self.truth)
-        if not isinstance(self.components, int) or not known <= self.components <= known + 1:
+        if not _whole(self.components) or not known <= self.components <= known + 1:
             raise ValueError(f"k must be k* = {known} or k* + 1 = {known + 1}, got {self.components!r}")
-        if not isinstance(self.sigma, (int, float)) or not self.sigma > 0:
-            raise ValueError(f"sigma must be positive, got {self.sigma!r}")
-        if not isinstance(self.seed, int) or self.seed < 0:
+        if not (_whole(self.sigma) or isinstance(self.sigma, float)) or not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
+        if not _whole(self.seed) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
         for scale in self.scales.values():
-            if not isinstance(scale.replicates, int) or scale.replicates < 1:
+            if not _whole(scale.replicates) or scale.replicates < 1:
                 raise ValueError(f"replicates must be a whole number of at least 1, got {scale.replicates!r}")
+            if not scale.sizes:
+                raise ValueError("a study needs at least one sample size n, got none")
             for n in scale.sizes:
                 check_size(n)
 
@@ -114,3 +117,8 @@ class Study:
         from moelib.simulation import run
 
         return run(self, profile, **options)
+
+
+def _whole(value: Any) -> bool:
+    """Whether a value is an integer and not a bool."""
+    return isinstance(value, int) and not isinstance(value, bool)

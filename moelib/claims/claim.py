@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from moelib.fingerprint import RATES, SYMBOLIC, fingerprint
+
+if TYPE_CHECKING:
+    from moelib.study import Study
 
 Kind = Literal["identity", "condition", "rate", "counterexample", "bound"]
 How = Literal["quoted", "derived", "own"]
@@ -66,16 +69,16 @@ class Claim:
     band: tuple[float, float] | None = None
     half_width: float = 0.02
 
-    def fingerprint(self) -> str:
-        """Hash of the claim and of the code (and study) that decides it."""
+    def fingerprint(self, study: Study | None = None) -> str:
+        """Hash of the claim, of the code that decides it, and of the study: its own, unless another was run."""
         decides = fingerprint(SYMBOLIC) if self.check else fingerprint(RATES) if self.measurement else ""
-        study = ""
+        experiment = ""
         if self.measurement:
             from moelib.claims import STUDIES
 
-            study = repr(STUDIES[self.measurement.study].specification())
+            experiment = repr((study or STUDIES[self.measurement.study]).specification())
         said = {k: v for k, v in asdict(self).items() if k not in ("statement", "chapter")}
-        return hashlib.sha256(f"{said}{decides}{study}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{said}{decides}{experiment}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
