@@ -53,7 +53,9 @@ class QuadratureDesign:
             raise ValueError(f"a design needs nodes (m, d) and weights (m,), got {shapes}")
         if not (self.weights >= 0).all() or abs(self.weights.sum().item() - 1) > 1e-12:
             least, total = self.weights.min().item(), self.weights.sum().item()
-            raise ValueError(f"a design's weights must be probabilities, got {least:g} as the least and {total:g} in all")
+            raise ValueError(
+                f"a design's weights must be probabilities, got {least:g} as the least and {total:g} in all"
+            )
 
     def draw(
         self, model: RegressionMoE, truth: Tensor, n: int, sigma: float, seed: int, replicates: Sequence[int]
