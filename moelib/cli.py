@@ -143,8 +143,8 @@ def _inside_book() -> bool:
 
 
 def _status(chosen: argparse.Namespace) -> None:
-    book = Book.find()
-    known = outcomes.known(book.tree(DEFAULT_PROFILE).outcomes, book.root)
+    book = Book.find() if _inside_book() else None  # elsewhere nothing has been run
+    known = outcomes.known(book.tree(DEFAULT_PROFILE).outcomes, book.root) if book else []
     rows = import_module("moelib.claims").status_rows(known)
     if chosen.json:
         print(json.dumps(rows, indent=1, allow_nan=False))

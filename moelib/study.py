@@ -47,7 +47,6 @@ class Study:
     """
 
     id: str
-    title: str
     gate: str
     expert: str
     truth: tuple[tuple[float, ...], ...]
@@ -77,6 +76,11 @@ class Study:
                 raise ValueError("a study needs at least one sample size n, got none")
             for n in scale.sizes:
                 check_size(n)
+
+    @property
+    def title(self) -> str:
+        """What is studied, in words."""
+        return f"{self.gate} gate, {self.expert} experts, k* = {len(self.truth)}, k = {self.components}"
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Study:
         """The study with some of its parameters changed.
@@ -109,7 +113,7 @@ class Study:
     def specification(self) -> dict[str, Any]:
         """What determines a replicate's result, as JSON-ready data."""
         spec = asdict(self)
-        del spec["scales"], spec["title"]
+        del spec["scales"]
         return spec
 
     def run(self, profile: str = "laptop", **options: Any) -> StudyResult:

@@ -95,11 +95,14 @@ def test_a_slip_is_one_sentence_and_status_two(said, arguments: list[str], sente
 
 def test_outside_a_book_the_slip_is_named(said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments in (["status"], ["book"], ["list", "chapters"]):
+    for arguments in (["book"], ["list", "chapters"]):
         status, _, err = said(*arguments)
         assert (status, err.count("\n")) == (2, 1)
         assert "no book here" in err
     assert said("list")[0] == 0
+    status, out, _ = said("status")
+    assert status == 0
+    assert " missing " in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,6 @@ PAPER = "nguyen2025convergence"
 # Changed since: the linear study has 200 replicates and not 130, because a half width came out at 0.022.
 TANH = Study(
     id="softmax-ls-tanh",
-    title="Softmax gate, tanh experts, k* = 2, k = 3",
     gate="softmax",
     expert="tanh",
     truth=((1.0, 0.5, -2.0, 1.0), (0.0, 0.0, 2.0, 1.0)),
@@ -38,7 +37,6 @@ TANH = Study(
 
 LINEAR = Study(
     id="softmax-ls-linear",
-    title="Softmax gate, linear experts, k* = 3, k = 4",
     gate="softmax",
     expert="linear",
     truth=((-8.0, -4.0, 2.0, -1.0), (-3.0, 4.0, -2.0, 0.0), (0.0, 0.0, 2.0, 1.0)),
@@ -61,7 +59,6 @@ LINEAR = Study(
 EXACT = replace(
     TANH,
     id="softmax-ls-exact",
-    title="Softmax gate, tanh experts, k = k* = 2: the chi-squared control",
     components=2,
     seed=20261124,
     scales={
