@@ -36,6 +36,8 @@ class Slope:
 
     def p_outside(self, band: tuple[float, float]) -> float:
         """p-value of the hypothesis that the exponent lies outside the band (two one-sided tests)."""
+        if self.standard_error == 0:  # every replicate gave the same number
+            return 0.0 if band[0] < self.estimate < band[1] else 1.0
         low = norm.sf((self.estimate - band[0]) / self.standard_error)
         high = norm.sf((band[1] - self.estimate) / self.standard_error)
         return float(max(low, high))
@@ -63,7 +65,7 @@ def slope(
     errors : for each size an array of positive errors, one per replicate, or a dict of such arrays by stratum
         (which cell was over-fitted): every stratum then has its own constant, and all share the slope; strata count
         by their replicates.
-    Raises ValueError for fewer than two sizes or an error that is not positive and finite.
+    Raises ValueError for fewer than two sizes (in every stratum) or an error that is not positive and finite.
     """
     if len(sizes) < 2 or len(sizes) != len(errors):
         raise ValueError(f"a slope needs errors at two sizes or more, got {len(sizes)} sizes and {len(errors)} samples")
@@ -84,6 +86,8 @@ def slope(
     for stratum in np.unique(strata):
         own = strata == stratum
         inside[own] -= np.average(x[own], weights=count[own])
+    if not inside.any():
+        raise ValueError("a slope needs errors at two sizes or more in some stratum, got one size in each")
     weights = count * inside / (count * inside**2).sum()
     slopes = boot @ weights
     lo, hi = np.quantile(slopes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -93,7 +97,7 @@ def slope(
         estimate=float(centre @ weights),
         interval=(float(lo), float(hi)),
         standard_error=float(slopes.std(ddof=1)),
-        n_range=(int(sizes[0]), int(sizes[-1])),
+        n_range=(int(min(sizes)), int(max(sizes))),
         local_n=tuple(np.exp((grid[1:] + grid[:-1]) / 2)),
         local=tuple(np.diff(levels) / np.diff(grid)),
     )
