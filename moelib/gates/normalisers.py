@@ -1,6 +1,6 @@
 """From scores to gate weights: the one thing written twice, because log-space code and exact algebra differ.
 
-A normaliser must be cross-tested between its two forms (``tests/test_formulas.py``).
+A normaliser must be cross-tested between its two forms (``tests/test_normalisers.py``).
 """
 
 from __future__ import annotations
