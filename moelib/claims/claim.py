@@ -76,7 +76,9 @@ class Claim:
         if self.measurement:
             from moelib.claims import STUDIES
 
-            experiment = repr((study or STUDIES[self.measurement.study]).specification())
+            study, m = study or STUDIES[self.measurement.study], self.measurement
+            sizes = [[n for n in scale.sizes if m.low <= n <= m.high] for scale in study.scales.values()]
+            experiment = f"{study.specification()}{sizes}"  # a slope through fewer sizes is another measurement
         said = {k: v for k, v in asdict(self).items() if k not in ("statement", "chapter")}
         return hashlib.sha256(f"{said}{decides}{experiment}".encode()).hexdigest()[:16]
 
