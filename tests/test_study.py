@@ -1,0 +1,126 @@
+"""Studies: plain numbers, changed only by known names and within their ranges."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from moelib.claims import STUDIES
+from moelib.sizes import LARGEST_SIZE
+from moelib.study import PROFILES, Scale, Study
+
+TANH = STUDIES["softmax-ls-tanh"]
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_a_specification_is_json_and_names_what_decides(study: Study) -> None:
+    spec = study.specification()
+    assert json.loads(json.dumps(spec)) == json.loads(json.dumps(spec, sort_keys=True))
+    assert not {"scales", "title"} & set(spec)
+    assert set(spec["plan"]) == set(vars(study.plan))
+    assert spec["theta"]["expert"] == study.theta.expert
+    for change in ({"sigma": 0.2}, {"seed": study.seed + 1}, {"gate": "other"}, {"expert": "sigmoid"}):
+        assert study.with_parameters(change).specification() != spec
+    assert study.with_parameters({"replicates": 7, "sizes": 1000}).specification() == spec
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_studies_keep_the_measuring_protocol(study: Study) -> None:
+    """k* <= k < 2k*, at most 2k* - 2 for linear experts; all profiles; the truth inside Theta; enough replicates."""
+    known, k = len(study.truth), study.components
+    assert known <= k < 2 * known
+    if study.expert == "linear":
+        assert k <= 2 * known - 2
+    assert set(study.scales) == set(PROFILES)
+    assert study.scales["full"].replicates >= study.scales["laptop"].replicates >= 100
+    assert 0.1 <= study.plan.fraction <= 0.9
+    slopes, biases = [row[0] for row in study.truth], [row[1] for row in study.truth]
+    assert max(slopes) - min(slopes) < study.theta.slope_gap
+    assert max(biases) - min(biases) < study.theta.bias_gap
+    assert all(abs(v) < study.theta.expert for row in study.truth for v in row[2:])
+
+
+def test_parameters_change_what_they_name() -> None:
+    changed = TANH.with_parameters({"replicates": 3, "sizes": [1000, 2000], "seed": 1, "sigma": 0.2, "k": 2})
+    assert (changed.seed, changed.sigma, changed.components) == (1, 0.2, 2)
+    for profile in PROFILES:
+        assert changed.scale(profile).sizes == (1000, 2000)
+        assert [changed.scale(profile).replicates_at(n) for n in (1000, 10**9)] == [3, 3]
+    assert TANH.with_parameters({"sizes": 5000}).scale("laptop").sizes == (5000,)
+    assert TANH.with_parameters({}) == TANH
+    assert TANH.seed != 1  # studies are not changed in place
+
+
+def test_early_sizes_may_have_fewer_replicates() -> None:
+    scale = Scale((1000, 10**8), 100, early=10)
+    assert [scale.replicates_at(n) for n in (1000, 10**8 - 1, 10**8, 10**13)] == [10, 10, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        (
+            {"replicas": 3},
+            "unknown parameter 'replicas' of a study; known: replicates, sizes, seed, sigma, k, gate, expert",
+        ),
+        ({"truth": ()}, "unknown parameter 'truth'"),
+        ({"k": 1}, r"k must be k\* = 2 or k\* \+ 1 = 3, got 1"),
+        ({"k": 4}, r"k must be k\* = 2 or k\* \+ 1 = 3, got 4"),
+        ({"k": 2.0}, r"k must be k\* = 2 or k\* \+ 1 = 3, got 2.0"),
+        ({"k": "2"}, r"k must be k\* = 2 or k\* \+ 1 = 3, got '2'"),
+        ({"sizes": 0}, r"the sample size n must be a whole number from 1 to 10\^15, got 0"),
+        ({"sizes": -5}, "got -5"),
+        ({"sizes": [1000, 0]}, "got 0"),
+        ({"sizes": 1e6}, "got 1000000.0"),
+        ({"sizes": True}, "got True"),
+        ({"sizes": "1000"}, "got '1000'"),
+        ({"sizes": LARGEST_SIZE + 1}, f"got {LARGEST_SIZE + 1}"),
+        ({"sizes": []}, "a study needs at least one sample size n, got none"),
+        ({"replicates": 0}, "replicates must be a whole number of at least 1, got 0"),
+        ({"replicates": 2.5}, "got 2.5"),
+        ({"replicates": True}, "replicates must be a whole number of at least 1, got True"),
+        ({"replicates": None}, "got None"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": True}, "seed must be a whole number of at least 0, got True"),
+        ({"seed": "0"}, "got '0'"),
+        ({"sigma": 0}, "sigma must be a positive number, got 0"),
+        ({"sigma": -0.1}, "got -0.1"),
+        ({"sigma": True}, "got True"),
+        ({"sigma": math.nan}, "got nan"),
+        ({"sigma": math.inf}, "got inf"),
+        ({"sigma": "0.1"}, "got '0.1'"),
+    ],
+)
+def test_a_slip_is_one_sentence(parameters, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence) as told:
+        TANH.with_parameters(parameters)
+    assert "\n" not in str(told.value)
+
+
+def test_a_study_of_one_atom_takes_no_truth_value_for_k() -> None:
+    single = replace(TANH, truth=TANH.truth[:1], components=1)
+    with pytest.raises(ValueError, match=r"k must be k\* = 1"):
+        single.with_parameters({"k": True})
+
+
+def test_an_unknown_profile_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="unknown profile 'lapto'; known: smoke, laptop, full"):
+        TANH.scale("lapto")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"gate": "softmx"}, "unknown gate 'softmx'; known: softmax"),
+        ({"expert": "tahn"}, "unknown expert 'tahn'; known: linear, tanh"),
+    ],
+)
+def test_unknown_formulas_are_told_before_anything_runs_or_is_written(parameters, sentence, tmp_path) -> None:
+    from moelib.store import Store
+
+    with pytest.raises(ValueError, match=sentence):
+        TANH.run("smoke", parameters=parameters, store=Store(tmp_path))
+    assert list(tmp_path.iterdir()) == []
