@@ -54,11 +54,16 @@ class Experiment:
 
     @staticmethod
     def of(study: Study) -> Experiment:
-        """Build them. Raises ValueError for an unknown gate or expert."""
+        """Build them.
+
+        Raises ValueError for an unknown gate or expert, and for a truth whose rows are not as long as its atoms.
+        """
+        model = regression_model(study.gate, study.expert)
+        if {len(row) for row in study.truth} != {model.coordinates}:
+            lengths = [len(row) for row in study.truth]
+            raise ValueError(f"the truth needs rows of {model.coordinates} numbers, got rows of {lengths}")
         truth = torch.tensor([study.truth], dtype=torch.float64)
-        return Experiment(
-            study, regression_model(study.gate, study.expert), gauss_legendre(study.half_width, study.nodes), truth
-        )
+        return Experiment(study, model, gauss_legendre(study.half_width, study.nodes), truth)
 
     def fitter(self, device: str = "cpu") -> LeastSquaresFit:
         """The estimator."""
