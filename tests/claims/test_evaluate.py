@@ -1,0 +1,182 @@
+"""Deciding claims: verdicts become outcomes, and a rate passes only if everything about it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from moelib.claims import STUDIES, Claim, registry, status_rows
+from moelib.claims import evaluate as module
+from moelib.claims.evaluate import check, evaluate, judge, simulate
+from moelib.simulation import StudyResult
+
+CLAIMS = registry()
+CHAPTER = CLAIMS[0].chapter
+TANH = STUDIES["softmax-ls-tanh"]
+RATES = [c for c in CLAIMS if c.measurement and c.measurement.study == TANH.id]
+SIZES = [n for n in TANH.scale("laptop").sizes if n >= 10**8]
+
+
+def result(
+    slopes: dict[str, float] | None = None, noise: float = 0.3, count: int = 300, share: float = 1.0, **more: object
+) -> StudyResult:
+    """A study whose errors follow the predictions (or these slopes) with log-normal scatter."""
+    stream, values = np.random.default_rng(0), {}
+    for n in SIZES:
+        values[n] = {
+            c.measurement.quantity: n ** (slopes or {}).get(c.measurement.quantity, c.predicted)
+            * np.exp(noise * stream.standard_normal(count))
+            for c in RATES
+        }
+        values[n]["pattern"] = stream.integers(0, 2, count)
+        values[n]["certified"] = np.arange(count) < share * count
+    given = {"study": TANH, "profile": "laptop", "device": "cpu", "sizes": tuple(SIZES), **more}
+    return StudyResult(values=values, **given)
+
+
+def rate(quantity: str) -> Claim:
+    return next(c for c in RATES if c.measurement.quantity == quantity)
+
+
+def test_rates_that_follow_the_prediction_are_measured() -> None:
+    found = judge(RATES, result())
+    assert set(found) == {c.id for c in RATES}
+    for claim in RATES:
+        outcome = found[claim.id]
+        assert outcome.status == "measured", outcome.detail
+        assert claim.band[0] < outcome.interval[0] < outcome.estimate < outcome.interval[1] < claim.band[1]
+        assert outcome.n_range == (10**8, 10**13)
+        assert (outcome.certified_share, outcome.device, outcome.profile) == (1.0, "cpu", "laptop")
+        assert outcome.detail.startswith("Slope over n = 1e+08 to 1e+13")
+    statuses = {row["id"]: row["status"] for row in status_rows(found.values())}
+    assert all(statuses[c.id] == "measured" for c in RATES)
+
+
+def test_a_slope_outside_its_band_is_not_confirmed_and_the_others_are() -> None:
+    found = judge(RATES, result({"loss": -0.44}))
+    assert found[rate("loss").id].status == "not_confirmed"
+    assert "leaves the band [-0.53, -0.47]" in found[rate("loss").id].detail
+    assert {o.status for i, o in found.items() if i != rate("loss").id} == {"measured"}
+
+
+def test_a_wide_interval_is_not_confirmed() -> None:
+    claim = replace(rate("loss"), band=(-0.9, -0.1))
+    found = judge([claim], result(noise=3.0))[claim.id]
+    assert found.status == "not_confirmed"
+    assert "half width" in found.detail
+    assert "band" not in found.detail
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.94, "not_confirmed"), (0.96, "measured")])
+def test_the_certified_share_counts(share, status) -> None:
+    found = judge(RATES, result(share=share))
+    assert {o.status for o in found.values()} == {status}
+    assert ("nly 94.0% of the fits are certified" in found[RATES[0].id].detail) == (status == "not_confirmed")
+
+
+def test_one_size_with_too_few_certified_fits_is_enough() -> None:
+    poor = result()
+    poor.values[SIZES[3]]["certified"][:60] = False
+    assert {o.status for o in judge(RATES, poor).values()} == {"not_confirmed"}
+    early = result()
+    early.values[10**5] = {name: a.copy() for name, a in early.values[10**8].items()}
+    early.values[10**5]["certified"][:] = False
+    assert {o.status for o in judge(RATES, early).values()} == {"measured"}  # not a size of the slope
+
+
+def test_rates_are_judged_together() -> None:
+    """p = 0.02 for each of four rates: alone each would pass at 0.025, together none does."""
+    slope = SimpleNamespace(
+        estimate=-0.5,
+        interval=(-0.51, -0.49),
+        n_range=(10**8, 10**13),
+        inside=lambda band: True,
+        p_outside=lambda band: 0.02,
+    )
+    study = SimpleNamespace(
+        profile="laptop", study=TANH, device="cpu", slope=lambda *_, **__: slope, share=lambda **_: {10**8: 1.0}
+    )
+    assert [o.status for o in judge(RATES[:1], study).values()] == ["measured"]
+    together = judge(RATES, study)
+    assert {o.status for o in together.values()} == {"not_confirmed"}
+    assert all("Holm" in o.detail for o in together.values())
+
+
+def test_a_smoke_run_judges_no_rate() -> None:
+    assert judge(RATES, result(profile="smoke")) == {}
+
+
+@pytest.mark.parametrize("change", [{"sigma": 0.2}, {"seed": 5}, {"sizes": [10**8, 10**13]}])
+def test_a_run_with_changed_parameters_never_stands_for_the_claim(change) -> None:
+    found = judge(RATES, result(study=TANH.with_parameters(change)))
+    statuses = {row["id"]: row["status"] for row in status_rows(found.values())}
+    assert {statuses[c.id] for c in RATES} == {"stale"}
+
+
+def test_too_few_replicates_give_no_outcome() -> None:
+    assert judge(RATES, result(count=99)) == {}
+
+
+def verdict(holds: bool, certificate: object = None) -> SimpleNamespace:
+    return SimpleNamespace(holds=holds, certificate=certificate, detail="Decided.")
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        (verdict(True), "derived"),
+        (verdict(True, "a minor"), "certified"),
+        (verdict(False), "failing"),
+        (verdict(False, "x"), "failing"),
+    ],
+)
+def test_a_verdict_becomes_an_outcome(told, status, monkeypatch) -> None:
+    monkeypatch.setattr(module, "check", lambda name: told)
+    claim = next(c for c in CLAIMS if c.check)
+    outcome = module.decide(claim)
+    assert (outcome.status, outcome.detail, outcome.fingerprint) == (status, "Decided.", claim.fingerprint())
+
+
+def test_a_chapter_is_evaluated_in_the_order_of_its_claims(monkeypatch) -> None:
+    monkeypatch.setattr(module, "check", lambda name: verdict(True))
+    found = list(evaluate(CHAPTER, result()))
+    decided = [c.id for c in CLAIMS if c.check or c in RATES]
+    assert [o.claim for o in found] == decided
+    assert [o.claim for o in evaluate(CHAPTER)] == [c.id for c in CLAIMS if c.check]
+    assert [o.claim for o in evaluate(CHAPTER, result(profile="smoke"))] == [c.id for c in CLAIMS if c.check]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c.check], ids=lambda c: c.id)
+def test_every_check_of_the_registry_holds(claim: Claim) -> None:
+    assert check(claim.id).holds
+
+
+def test_slips_are_one_sentence() -> None:
+    with pytest.raises(ValueError, match="no claim belongs to a chapter 'nothing'"):
+        evaluate("nothing")
+    with pytest.raises(ValueError, match="unknown claim 'nothing'"):
+        check("nothing")
+    quoted = next(c for c in CLAIMS if not c.check)
+    with pytest.raises(ValueError, match=f"claim '{quoted.id}' has no symbolic check"):
+        check(quoted.id)
+    with pytest.raises(ValueError, match="unknown study 'nothing'; known: softmax-ls-tanh, "):
+        simulate("nothing")
+    with pytest.raises(ValueError, match="unknown parameter 'replicas' of a study"):
+        simulate(TANH.id, "smoke", replicas=3)
+    with pytest.raises(ValueError, match="unknown profile 'lapto'"):
+        simulate(TANH.id, "lapto")
+
+
+def test_simulate_runs_a_study_of_the_book(capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(module, "processors", lambda: 1)
+    found = simulate("softmax-ls-exact", "smoke", store=str(tmp_path), replicates=2, sizes=None)
+    assert found.profile == "smoke"
+    assert [len(v["gain"]) for v in found.values.values()] == [2] * len(found.sizes)
+    assert len(list(tmp_path.iterdir())) == len(found.sizes)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"{len(found.sizes)} of {len(found.sizes)} blocks\n")
