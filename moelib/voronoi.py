@@ -45,8 +45,8 @@ class Comparison:
     slope_error, expert_error : norms per fitted atom ``(r, k)``.
     weights, experts : of the fitted atoms, exp(beta0) ``(r, k)`` and expert parameters ``(r, k, q - d - 1)``.
     mass_error : absolute error of each cell's weight ``(r, k*)``.
-    anchored : whether a cell of one atom exists to pin the gauge at ``(r,)``; where none does, the
-        gauge is pinned at the pair of atoms that makes the loss least.
+    anchored : whether a cell of one atom exists to pin the gauge at ``(r,)``; where none does, the gate slope
+        is pinned at the pair of atoms that makes the loss least, and the gate bias by the weight of its cell.
     """
 
     cell: Int[Tensor, "r k"]
@@ -117,15 +117,19 @@ def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, neare
     sizes = belongs.sum(1).long()
     own = torch.gather(gap, 2, cell[..., None, None].expand(-1, -1, 1, gap.shape[-1]))[:, :, 0]
     mass = (fitted.weights[..., None] * belongs).sum(1)
+    anchored = (sizes[:, j] == 1) & (cell[:, i] == j)
+    # an atom that shares its cell has a part of the cell's weight alone: its bias would be the wrong one to pin
+    shared = ~anchored & (mass[:, j] > 0)
+    factor = torch.where(shared, truth.weights[:, j] / mass[:, j], 1.0)[:, None]
     return Comparison(
         cell=cell,
         sizes=sizes,
         slope_error=own[..., : fitted.dim].norm(dim=-1),
         expert_error=own[..., fitted.dim :].norm(dim=-1),
-        weights=fitted.weights,
+        weights=factor * fitted.weights,
         experts=fitted.experts,
-        mass_error=(mass - truth.weights).abs(),
-        anchored=(sizes[:, j] == 1) & (cell[:, i] == j),
+        mass_error=(factor * mass - truth.weights).abs(),
+        anchored=anchored,
     )
 
 
