@@ -46,13 +46,17 @@ def oracle(
             own = truth[cells[-1]]
             slopes.append(math.sqrt(sum((row[c] - own[c]) ** 2 for c in range(dim))))
             experts.append(math.sqrt(sum((row[c] - own[c]) ** 2 for c in range(dim + 1, len(row)))))
+        anchored = cells[i] == j and cells.count(j) == 1
+        weights = [math.exp(row[dim]) for row in moved]
+        if not anchored and j in cells:  # the whole cell's weight is laid on the true atom's
+            factor = math.exp(truth[j][dim]) / sum(w for w, c in zip(weights, cells, strict=True) if c == j)
+            weights = [factor * w for w in weights]
         loss = 0.0
         for t, own in enumerate(truth):
             mine = [a for a, c in enumerate(cells) if c == t]
             power = single if len(mine) == 1 else multiple
-            loss += sum(math.exp(moved[a][dim]) * (slopes[a] ** power + experts[a] ** power) for a in mine)
-            loss += abs(sum(math.exp(moved[a][dim]) for a in mine) - math.exp(own[dim]))
-        anchored = cells[i] == j and cells.count(j) == 1
+            loss += sum(weights[a] * (slopes[a] ** power + experts[a] ** power) for a in mine)
+            loss += abs(sum(weights[a] for a in mine) - math.exp(own[dim]))
         found.append({"loss": loss, "cells": cells, "slopes": slopes, "experts": experts, "anchored": anchored})
     return min(found, key=lambda f: (not f["anchored"], f["loss"]))
 
@@ -157,6 +161,22 @@ def test_a_pattern_needs_exactly_one_over_fitted_cell() -> None:
     near = truth.atoms[:, [0, 1, 2, 2, 1]] + random_measures(4, 1, 5, 4, 0.05)
     patterns = [compare(MixingMeasure(near[:, :k]), truth).pattern().item() for k in (3, 4, 5)]
     assert patterns == [-1, 2, -1]
+
+
+def test_where_no_cell_has_one_atom_the_loss_still_vanishes_at_the_truth() -> None:
+    """Both atoms in halves, at gate slopes +-d: L_1 = 2 d^2 times the weights, by the gauge of one half; d -> 0."""
+    truth = MixingMeasure(random_measures(3, 1, 2, 4, 2.0))
+    halves = truth.atoms[:, [0, 0, 1, 1]].clone()
+    halves[..., 1] -= math.log(2)
+    losses_ = []
+    for d in (0.1, 0.05, 0.0):
+        split = halves.clone()
+        split[..., 0] += d * torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+        found = compare(MixingMeasure(split).translated(torch.full((1, 1), 3.0), torch.full((1,), 2.0)), truth)
+        assert not found.anchored.any()
+        assert found.cell.tolist() == [[0, 0, 1, 1]]
+        losses_.append(L1(found).item())
+    close(losses_, [2 * d**2 * truth.weights.sum().item() for d in (0.1, 0.05, 0.0)], LOOSE)
 
 
 def test_no_cell_of_one_atom_is_said() -> None:
