@@ -1,0 +1,64 @@
+"""The same numbers on a GPU, in statistical units. Skipped where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from moelib.experts import EXPERTS
+from moelib.measures import MixingMeasure
+from moelib.models import regression_model
+from moelib.simulation import default_device
+from tests.estimation.cases import EXACT, LINEAR, TANH, draw
+from tests.laws.models import atoms, points
+from tests.tolerances import OBJECTIVE, STANDARD_ERRORS, SUM, close
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def test_the_gpu_is_the_default_device() -> None:
+    assert default_device() == "cuda"
+
+
+@pytest.mark.parametrize("expert", EXPERTS)
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_model_and_its_derivatives_are_those_of_the_cpu(expert, dim) -> None:
+    model = regression_model("softmax", expert, dim)
+    g, x = atoms(model, 3), points(model)
+    here, there = model.expansion(g, x), model.expansion(g.cuda(), x.cuda())
+    close(there.mean.cpu(), here.mean, SUM[torch.float64])
+    close(there.jacobian().cpu(), here.jacobian(), SUM[torch.float64])
+    c = torch.ones_like(here.mean)
+    curved = there.curvature(c.cuda(), there.jacobian()).cpu()
+    close(curved, here.curvature(c, here.jacobian()), SUM[torch.float64])
+
+
+@pytest.mark.parametrize("experiment", [EXACT, TANH, LINEAR], ids=["exact", "tanh", "linear"])
+def test_fits_agree_in_statistical_units(experiment) -> None:
+    n, replicates = 10**8, range(6)
+    data = draw(experiment, n, replicates)
+    here = experiment.fitter().run(data, n, replicates)
+    there = experiment.fitter("cuda").run(data.to("cuda"), n, replicates)
+    assert there.atoms.is_cuda
+    assert there.certified.all()
+    close(there.value.cpu(), here.value, OBJECTIVE)
+    size = (n / experiment.study.sigma**2) ** 0.5
+    nodes = experiment.design.nodes
+    gap = experiment.model.mean(there.atoms.cpu(), nodes) - experiment.model.mean(here.atoms, nodes)
+    assert (size * experiment.design.norm(gap)).max() < STANDARD_ERRORS
+
+
+@pytest.mark.parametrize("experiment", [EXACT, TANH, LINEAR], ids=["exact", "tanh", "linear"])
+def test_a_block_of_a_study_runs_there_and_comes_back(experiment) -> None:
+    here, there = experiment.block(10**8, range(4)), experiment.block(10**8, range(4), "cuda")
+    assert here.keys() == there.keys()
+    assert all(isinstance(array, np.ndarray) for array in there.values())
+    close(there["gain"], here["gain"], OBJECTIVE)
+
+
+def test_measures_are_compared_on_the_cpu() -> None:
+    """Fits come back to the CPU before they are compared."""
+    found = EXACT.block(10**6, [0], "cuda")
+    assert np.isfinite(found["loss"]).all()
+    assert MixingMeasure(EXACT.truth).atoms.device.type == "cpu"
