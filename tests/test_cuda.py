@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from moelib.experts import EXPERTS
-from moelib.measures import MixingMeasure
 from moelib.models import regression_model
 from moelib.simulation import default_device
 from tests.estimation.cases import EXACT, LINEAR, TANH, draw
@@ -55,10 +54,3 @@ def test_a_block_of_a_study_runs_there_and_comes_back(experiment) -> None:
     assert here.keys() == there.keys()
     assert all(isinstance(array, np.ndarray) for array in there.values())
     close(there["gain"], here["gain"], OBJECTIVE)
-
-
-def test_measures_are_compared_on_the_cpu() -> None:
-    """Fits come back to the CPU before they are compared."""
-    found = EXACT.block(10**6, [0], "cuda")
-    assert np.isfinite(found["loss"]).all()
-    assert MixingMeasure(EXACT.truth).atoms.device.type == "cpu"
