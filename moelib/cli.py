@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BookError as error:
         print(f"moelib: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:  # the reader of the output has seen enough
+        sys.stdout = None  # nothing is left to flush
+        return 0
     except KeyboardInterrupt:
         print("moelib: interrupted", file=sys.stderr)
         return 130
