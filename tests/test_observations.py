@@ -113,6 +113,18 @@ def test_moments_at_n_ten_thousand() -> None:
     centred(noise * (data.weight - n * weights))
 
 
+def test_moments_at_nodes_of_one_draw() -> None:
+    """n = 5 on twelve nodes: most nodes are empty, most others have one response, of variance sigma^2."""
+    data = draw(5, range(4000))
+    mean = MODEL.mean(TRUTH, DESIGN.nodes)[0].expand_as(data.y)
+    for count in (1, 2):
+        chosen = data.weight == count
+        noise = ((data.y - mean) * math.sqrt(count) / SIGMA)[chosen]
+        assert chosen.sum() > 1000
+        assert abs(noise.mean()) < CHANCE / math.sqrt(len(noise))
+        assert abs(noise.square().mean() - 1) < CHANCE * math.sqrt(2 / len(noise))
+
+
 def test_the_moments_see_a_wrong_noise_level() -> None:
     data = DESIGN.draw(MODEL, TRUTH, 10**4, 1.15 * SIGMA, 5, range(3000))
     noise = (data.y - MODEL.mean(TRUTH, DESIGN.nodes)[0]) * data.weight.sqrt() / SIGMA

@@ -250,6 +250,21 @@ def test_results_tell_themselves_in_words_and_in_json(whole) -> None:
     assert "slope of loss, 1e8 to 1e13: -0.5" in over.summary()
 
 
+def test_slopes_are_shown_beside_their_predictions() -> None:
+    values = power_law([10**3, 10**4, 10**5, *SIZES[1:]], -0.5, 400, (0, 1))
+    result = made(OVER, values)
+    lines = result.slopes({"loss": -0.5})._repr_markdown_().splitlines()
+    far, near = result.slope("loss"), result.slope("loss", 1e3, 1e5)
+    share = min(result.share(low=1e8).values())
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells == [
+        simulation.LABELS["loss"], "-0.5", f"{far.estimate:.3f}", f"[{far.interval[0]:.3f}, {far.interval[1]:.3f}]",
+        f"{near.estimate:.3f}", f"{share:.1%}",
+    ]  # fmt: skip
+    few = made(OVER, power_law(SIZES, -0.5, 50, (0, 1))).slopes({"loss": -0.5})._repr_markdown_()
+    assert "not evaluated" in few
+
+
 @pytest.mark.parametrize("truth", [((1.0, 2.0, 3.0), (0.0, 0.0, 1.0)), ((1.0, 2.0, 3.0, 4.0), (0.0, 0.0, 1.0))])
 def test_truths_with_the_wrong_number_of_coordinates_are_told(truth) -> None:
     with pytest.raises(ValueError, match=r"the truth needs rows of 4 numbers, got rows of \[[34], 3\]"):

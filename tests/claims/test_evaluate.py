@@ -180,3 +180,12 @@ def test_simulate_runs_a_study_of_the_book(capsys, monkeypatch, tmp_path) -> Non
     out, err = capsys.readouterr()
     assert out == ""
     assert err.endswith(f"{len(found.sizes)} of {len(found.sizes)} blocks\n")
+
+
+@pytest.mark.long
+def test_the_rates_of_tanh_experts_are_measured() -> None:
+    """The laptop profile at the sizes of the slopes: bands, half widths, at least 95 % certified fits, all together."""
+    sizes = [n for n in TANH.scale("laptop").sizes if 10**8 <= n <= 10**13]
+    found = judge(RATES, TANH.run("laptop", parameters={"sizes": sizes, "replicates": 260}, workers=2))
+    assert {c.id: found[c.id].status for c in RATES} == {c.id: "measured" for c in RATES}, found
+    assert all(o.certified_share >= 0.95 for o in found.values())
