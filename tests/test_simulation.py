@@ -20,7 +20,7 @@ from moelib.simulation import BLOCK, FEWEST, Experiment, StudyResult, one_thread
 from moelib.store import Store
 from moelib.study import Scale, Study
 from moelib.voronoi import L1, compare
-from tests.tolerances import OBJECTIVE, STANDARD_ERRORS, SUM, close
+from tests.tolerances import OBJECTIVE, QUADRATURE, STANDARD_ERRORS, SUM, close
 
 # three blocks of a cheap study, the second size with two
 TINY = replace(STUDIES["softmax-ls-exact"], id="tiny", scales={"laptop": Scale((10**6, 10**8), BLOCK + 5, early=10)})
@@ -154,7 +154,7 @@ def test_the_information_is_that_of_the_design() -> None:
     gram = slopes[:, free].T @ (fine.weights[:, None] * slopes[:, free])
     expected = torch.linalg.eigvalsh(gram)
     found = torch.from_numpy(experiment.information().copy())
-    close(found / expected, torch.ones(6, dtype=torch.float64), 1e-6)
+    close(found / expected, torch.ones(6, dtype=torch.float64), QUADRATURE)
     assert expected[0] > 1e-6  # the truth is regular
 
 

@@ -13,6 +13,17 @@ GRADIENT = {torch.float64: 1e-13}
 # Sums over hundreds of terms, products of matrices: rounding grows with their number.
 SUM = {torch.float64: 1e-11}
 
+# J'J against the identity in a whitened chart: the eigenvectors of a matrix of condition 1e4.
+WHITENED = 1e-9
+# A quadratic model or a difference quotient against the function, a small step away.
+LOCAL = 1e-3
+# A minimum of a function of order one: the square root of its differences' rounding, and a little.
+OPTIMUM = 1e-6
+# By how much, relative to one plus itself, an objective may seem to rise: Levenberg-Marquardt's own allowance.
+RISE = 1e-9
+# Gauss-Legendre with the studies' nodes against four times as many, relative.
+QUADRATURE = 1e-6
+
 # In log-likelihood units and in standard errors: the measuring protocol's "statistical units".
 OBJECTIVE = 1e-6
 STANDARD_ERRORS = 1e-3
