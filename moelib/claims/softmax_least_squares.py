@@ -45,13 +45,13 @@ LINEAR = Study(
     half_width=4.0,
     nodes=96,
     theta=Theta(slope_gap=16, bias_gap=16, expert=6),
-    plan=Plan(free=2, rounds=3),
+    plan=Plan(free=2, rounds=2),
     seed=20261123,
     nearest="slope",
     lengths=(4.0,),
     scales={
         "smoke": Scale((10**4, 10**7), 6),
-        "laptop": Scale(HALF_DECADES, 200, early=40),
+        "laptop": Scale(HALF_DECADES, 200, early=20),
         "full": Scale(HALF_DECADES, 2600),
     },
 )
