@@ -93,6 +93,19 @@ def test_the_interval_shrinks_like_the_root_of_the_replicates() -> None:
     assert 2.8 < widths[0] / widths[1] < 5.6
 
 
+def test_the_interval_is_the_middle_95_per_cent_of_the_bootstrap() -> None:
+    """Normal for many replicates: 1.96 standard errors on either side, and those of normal theory, roughly."""
+    stream, count = np.random.default_rng(4), 1000
+    errors = [np.exp(stream.standard_normal(count)) * n**-0.5 for n in SIZES]
+    found = slope(SIZES, errors, draws=4000)
+    low, high = found.interval
+    assert abs((high - low) / (2 * 1.96 * found.standard_error) - 1) < 0.05
+    assert abs((high + low) / 2 - found.estimate) < 0.2 * found.standard_error
+    spread = np.log(SIZES) - np.mean(np.log(SIZES))
+    theory = math.sqrt(math.pi / 2 / count / (spread**2).sum())  # the median of n standard normals: pi / 2n
+    assert abs(found.standard_error / theory - 1) < 0.25
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("statistic", [median, mean], ids=["median", "mean"])
 @pytest.mark.parametrize("strata", [False, True])
@@ -154,6 +167,7 @@ def test_the_p_value_is_that_of_two_one_sided_tests() -> None:
     """(estimate - band) / standard error = 3 and 1: the larger p-value is 1 - Phi(1) = 0.158655."""
     found = Slope(-0.48, (0, 0), 0.01, (1, 10), (), ())
     close(found.p_outside((-0.51, -0.47)), 0.15865525393145707)
+    close(Slope(-0.50, (0, 0), 0.01, (1, 10), (), ()).p_outside((-0.51, -0.40)), 0.15865525393145707)
     close(Slope(-0.47, (0, 0), 0.01, (1, 10), (), ()).p_outside((-0.51, -0.47)), 0.5)
 
 
