@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import mpmath
 import pytest
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 from moelib.estimation.charts import flat_splits, split_chart, whitened_chart
+from moelib.estimation.least_squares import objective
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
 from moelib.estimation.loop import Iterate, Status, iterate
 from moelib.estimation.result import AGREEMENT, DECREASE, Ends, FitResult, best_of, certificate, stationary
-from tests.estimation.cases import EXACT, LINEAR, TANH, draw, problem
-from tests.tolerances import LOCAL, WHITENED, close
+from tests.estimation.cases import EXACT, LINEAR, TANH, draw, problem, random
+from tests.tolerances import LOCAL, SUM, WHITENED, close
 
 
 def optimum(n: int, replicates: list[int]) -> tuple[object, Iterate]:
@@ -102,12 +104,57 @@ def test_what_a_held_coordinate_hides_counts_in_the_decrease() -> None:
     without = problem(LINEAR, data, replace(chart, held=None))
     hidden = certificate(fit, end.z)["decrease"] - certificate(without, end.z)["decrease"]
     close(hidden, fit.slope_along(end.z, chart.held).abs()[:, 0], WHITENED)
-    # the slope along the held direction, by a difference quotient of the objective
-    atoms, step = chart.atoms(end.z), 1e-4
+    flagged = Ends.of(fit, end, torch.ones(4, 1, dtype=torch.bool), held=True)
+    assert flagged.held.all()
+    # the slope along the held direction away from the optimum, by a difference quotient of the objective
+    z, step = end.z + 3.0, 1e-4
+    atoms = chart.atoms(z)
     moved = [atoms + s * step * chart.held[:, 0].view_as(atoms) for s in (1, -1)]
-    values = [fit.model.mean(a, data.x) for a in moved]
-    up, down = [0.5 * (data.weight * (data.y - v).square()).sum(-1) / fit.sigma**2 for v in values]
-    close((up - down) / (2 * step), fit.slope_along(end.z, chart.held)[:, 0], LOCAL)
+    up, down = [objective(fit.model, data, fit.sigma, a) for a in moved]
+    slope = fit.slope_along(z, chart.held)[:, 0]
+    assert slope.abs().min() > 1
+    close((up - down) / (2 * step) / slope, torch.ones(4, dtype=torch.float64), LOCAL)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A problem with this gradient and Hessian, and this rounding of the gradient."""
+
+    gradient: Tensor
+    hessian: Tensor
+    rounding: Tensor
+    chart: object
+
+    def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.where(z[:, 0] < 5, 1.0, torch.inf), self.gradient, self.hessian
+
+    def gradient_rounding(self, z: Tensor) -> Tensor:
+        return self.rounding
+
+    def slope_along(self, z: Tensor, held: Tensor) -> Tensor:
+        return held
+
+
+def test_the_evidence_by_hand() -> None:
+    """Eigenvalues (8, 2, 10^-9) and (1, 8, -8) in turned axes, with slopes (4, -2, -1/2) and (1/2, 4, -3) along them.
+
+    Left to gain: 16/16 + 4/4 + 1/2 = 5/2 with one null direction; 1/8 + 16/16 + 3 = 33/8 with a negative one.
+    """
+    turn = torch.linalg.qr(random(6, 3, 3))[0]
+    values = torch.tensor([[8.0, 2.0, 1e-9], [1.0, 8.0, -8.0]], dtype=torch.float64)
+    slopes = torch.tensor([[4.0, -2.0, -0.5], [0.5, 4.0, -3.0]], dtype=torch.float64)
+    gradient, hessian = slopes @ turn.T, turn @ torch.diag_embed(values) @ turn.T
+    rounding = torch.tensor([1.0, 0.25, 2.0], dtype=torch.float64).expand(2, -1)
+    z = torch.tensor([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]], dtype=torch.float64)
+    found = certificate(Given(gradient, hessian, rounding, SimpleNamespace(held=None)), z)
+    close(found["decrease"], [2.5, 33 / 8], SUM[torch.float64])
+    close(found["curvature"], [1e-9 / 8, -1.0], SUM[torch.float64])
+    assert found["null"].tolist() == [1, 1]
+    assert found["interior"].tolist() == [True, False]
+    close(found["gradient"], (gradient.abs() / rounding).amax(-1), SUM[torch.float64])
+    held = torch.tensor([[0.25, -1.0], [0.0, 0.5]], dtype=torch.float64)
+    more = certificate(Given(gradient, hessian, rounding, SimpleNamespace(held=held)), z)
+    close(more["decrease"], [2.5 + 1.25, 33 / 8 + 0.5], SUM[torch.float64])
 
 
 def ends(value: list[float], free: list[bool], *, decrease: list[float] | None = None) -> Ends:
@@ -150,6 +197,7 @@ def test_an_end_that_is_not_stationary_must_be_clearly_better() -> None:
         ({}, True),
         ({"decrease": 2e-4}, False),
         ({"curvature": -1e-6}, False),
+        ({"curvature": -1e-8}, True),
         ({"gradient": 2e3}, False),
         ({"gradient": 2e3, "null": 1}, True),
     ],

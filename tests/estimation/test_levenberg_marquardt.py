@@ -65,6 +65,22 @@ def test_a_point_of_zero_gradient_and_negative_curvature_is_no_minimum() -> None
     assert end.status.item() != Status.CONVERGED
 
 
+@pytest.mark.parametrize(("share", "steps"), [(1.01, 1), (0.99, 2)])
+def test_the_tolerance_is_on_the_decrease_that_an_undamped_step_promises(share, steps) -> None:
+    """For |z|^2 / 2 at distance 1/4 that is 1/32."""
+    bowl = Function(lambda z: z.square().sum() / 2)
+    start = torch.tensor([[0.15, 0.2]], dtype=torch.float64)
+    end = iterate(bowl, LevenbergMarquardt(share / 32, damping=0.0), start, 10)
+    assert (end.status.item(), end.steps.item()) == (Status.CONVERGED, steps)
+
+
+def test_a_damped_step_never_counts_as_converged() -> None:
+    bowl = Function(lambda z: z.square().sum() / 2)
+    start = torch.tensor([[0.15, 0.2]], dtype=torch.float64)
+    assert iterate(bowl, LevenbergMarquardt(1.0, damping=0.0), start, 10).steps.item() == 1
+    assert iterate(bowl, LevenbergMarquardt(1.0, damping=1.0), start, 10).steps.item() > 2
+
+
 def path(experiment, data, chart, start: Tensor, steps: int = 40) -> list[tuple[Tensor, Tensor]]:
     """Values and iterates at every step, no replicate leaving."""
     solver, fit = LevenbergMarquardt(), problem(experiment, data, chart)
