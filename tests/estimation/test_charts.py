@@ -9,8 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from moelib.estimation.charts import Chart, flat_splits, free_split, scaled_chart, split_chart, whitened_chart
+from moelib.estimation.charts import (
+    Chart,
+    Split,
+    flat_splits,
+    free_split,
+    scaled_chart,
+    split_chart,
+    whitened_chart,
+)
 from moelib.measures import MixingMeasure
+from moelib.models import regression_model
 from moelib.simulation import Experiment
 from tests.estimation.cases import EXACT, LINEAR, TANH, composed, draw, noiseless, problem, random
 from tests.tolerances import LOCAL, SUM, WHITENED, close
@@ -144,6 +153,47 @@ def test_a_unit_of_a_split_is_one_statistical_unit() -> None:
         for s in range(splits)
     ]
     close(max(sizes).item(), 0.25, LOCAL)
+
+
+def test_a_unit_of_a_product_is_one_statistical_unit() -> None:
+    """In a ratio chart f moves by v times the cross term of the two splits, besides what is even in v."""
+    data = noiseless(LINEAR, 10**10)
+    chart = split_chart(LINEAR.model, data, LINEAR.study.sigma, LINEAR.truth, 1, RATIO)
+    root = (data.weight / LINEAR.study.sigma**2).sqrt()
+    z = torch.zeros(2, chart.basis.shape[-1], dtype=torch.float64)
+    z[:, -2], z[:, -1] = 0.5, torch.tensor([0.25, -0.25])
+    both = chart.rows(torch.tensor([0, 0]))
+    up, down = root * LINEAR.model.mean(both.atoms(z), data.x)
+    close(((up - down) / 2).norm().item(), 0.25, LOCAL)
+
+
+def test_flat_splits_are_not_stretched_without_bound() -> None:
+    """Parting in the intercept alone does nothing in a cell of linear experts: it gets ten times the stiffest scale."""
+    data = noiseless(LINEAR, 10**8)
+    chart = split_chart(LINEAR.model, data, LINEAR.study.sigma, LINEAR.truth, 1, Split((0, 2, 3)))
+    units = chart.basis[0, :, -3:].norm(dim=0)
+    close((units[2] / units.min()).item(), 10.0, SUM[torch.float64])
+
+
+def test_splits_of_the_catalogue_by_hand() -> None:
+    """Coordinates of an atom, d = 1: gate slope 0, gate bias 1, expert slope 2, expert bias 3."""
+    assert Split((0, 2, 3)) == FREE
+    assert flat_splits(LINEAR.model, 1.5) == [Split((0, 2), ratio=True), Split((0,), ((2, 1.5),))]
+    plane = regression_model("softmax", "linear", 2)  # gate slope 0, 1; bias 2; expert slope 3, 4; bias 5
+    assert free_split(plane) == Split((0, 1, 3, 4, 5))
+    assert flat_splits(plane, 1.5) == [Split((0, 1, 3, 4), ratio=True), Split((0, 1, 4), ((3, 1.5),))]
+
+
+@pytest.mark.parametrize("distance", [2.0, 3.0])
+def test_what_is_held_is_half_the_distance_and_off_the_tangent_space(distance) -> None:
+    data = noiseless(LINEAR, 10**8)
+    held = flat_splits(LINEAR.model, distance)[1]
+    chart = split_chart(LINEAR.model, data, LINEAR.study.sigma, LINEAR.truth, 1, held)
+    parted = chart.held[0, 0].view(4, 4)
+    close((parted[1, 2] - parted[3, 2]).item(), distance / 2, SUM[torch.float64])
+    jacobian = scaled_jacobian(LINEAR, data, chart.reference)
+    image, plane = (jacobian @ chart.held[0, 0])[0], (jacobian @ chart.basis)[0]
+    assert (image @ plane).abs().max() < WHITENED * jacobian.norm()
 
 
 def test_stacked_charts_are_the_charts_replicates_first() -> None:
