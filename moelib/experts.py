@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from moelib.formula import Formula, Param
+from moelib.formula import Formula, Param, documented
+from moelib.ops import ACTIVATIONS
 
 SLOPE = Param("a", "a", ("d",), doc="expert slope")
 BIAS = Param("b", "b", doc="expert bias")
+OUTPUT = Param("c", "c", doc="expert output weight")
 
 
 def linear(m: Any, x: Any, a: Any, b: Any) -> Any:
@@ -20,68 +23,78 @@ def linear(m: Any, x: Any, a: Any, b: Any) -> Any:
     return m.dot(a, x) + b
 
 
-def tanh(m: Any, x: Any, a: Any, b: Any) -> Any:
-    r"""Ridge expert with the hyperbolic tangent.
+def linear_no_intercept(m: Any, x: Any, a: Any) -> Any:
+    r"""The linear expert without bias.
 
-    .. math:: h(x, (a, b)) = \tanh(a^\top x + b)
+    .. math:: h(x, a) = a^\top x
 
-    a : vector of length d. b : scalar. Source: nguyen2025convergence.
+    a : vector of length d. Source: le2024mixture.
     """
-    return m.tanh(m.dot(a, x) + b)
+    return m.dot(a, x)
 
 
-def sigmoid(m: Any, x: Any, a: Any, b: Any) -> Any:
-    r"""Ridge expert with the logistic sigmoid.
+def constant(m: Any, x: Any, b: Any) -> Any:
+    r"""The expert that does not look at the input.
 
-    .. math:: h(x, (a, b)) = 1 / (1 + e^{-(a^\top x + b)})
+    .. math:: h(x, b) = b
 
-    a : vector of length d. b : scalar. Source: nguyen2025convergence.
+    b : scalar. Source: le2024mixture.
     """
-    return m.sigmoid(m.dot(a, x) + b)
+    return b
 
 
-def gelu(m: Any, x: Any, a: Any, b: Any) -> Any:
-    r"""Ridge expert with the exact GELU, z times the standard normal distribution function.
-
-    .. math:: h(x, (a, b)) = z\,\Phi(z),\quad z = a^\top x + b
-
-    a : vector of length d. b : scalar. Source: nguyen2025convergence.
-    """
-    return m.gelu(m.dot(a, x) + b)
+def _activated(activation: str) -> str:
+    return ACTIVATIONS[activation].latex.format(z=r"a^\top x + b")
 
 
-def relu(m: Any, x: Any, a: Any, b: Any) -> Any:
-    r"""Ridge expert with the rectifier; derivatives hold almost everywhere.
+def ridge(activation: str, source: str) -> Callable[..., Any]:
+    """The ridge expert with an activation of :mod:`moelib.ops`."""
 
-    .. math:: h(x, (a, b)) = \max(0, a^\top x + b)
+    def expert(m: Any, x: Any, a: Any, b: Any) -> Any:
+        return getattr(m, activation)(m.dot(a, x) + b)
 
-    a : vector of length d. b : scalar. Source: nguyen2024leastsquares.
-    """
-    return m.relu(m.dot(a, x) + b)
-
-
-def square(m: Any, x: Any, a: Any, b: Any) -> Any:
-    r"""Polynomial expert of degree two.
-
-    .. math:: h(x, (a, b)) = (a^\top x + b)^2
-
-    a : vector of length d. b : scalar. Source: nguyen2024leastsquares.
-    """
-    return m.square(m.dot(a, x) + b)
+    sentence = f"Ridge expert with the activation {activation}."
+    equation = "h(x, (a, b)) = " + _activated(activation)
+    return documented(expert, activation, sentence, equation, (SLOPE, BIAS), source)
 
 
-def _ridge(fn: Any, source: str, *traits: str) -> Formula:
-    return Formula(fn.__name__, fn, (SLOPE, BIAS), source, frozenset(traits) | {"ridge"})
+def weighted(activation: str, source: str) -> Callable[..., Any]:
+    """The ridge expert with an activation of :mod:`moelib.ops` and a weight of its output."""
 
+    def expert(m: Any, x: Any, a: Any, b: Any, c: Any) -> Any:
+        return c * getattr(m, activation)(m.dot(a, x) + b)
+
+    sentence = f"Ridge expert with the activation {activation} and an output weight."
+    equation = r"h(x, (a, b, c)) = c\," + _activated(activation)
+    return documented(expert, f"weighted_{activation}", sentence, equation, (SLOPE, BIAS, OUTPUT), source)
+
+
+RIDGE = {  # activation: source
+    "tanh": "nguyen2025convergence",
+    "sigmoid": "nguyen2025convergence",
+    "gelu": "nguyen2025convergence",
+    "relu": "nguyen2024leastsquares",
+    "square": "nguyen2024leastsquares",
+    "cube": "nguyen2024leastsquares",
+    "silu": "nguyen2024leastsquares",
+    "softplus": "nguyen2024leastsquares",
+    "sin": "nguyen2024leastsquares",
+    "exp": "nguyen2024leastsquares",
+}
 
 EXPERTS: dict[str, Formula] = {
     f.name: f
     for f in (
-        _ridge(linear, "nguyen2025convergence", "affine"),
-        _ridge(tanh, "nguyen2025convergence"),
-        _ridge(sigmoid, "nguyen2025convergence"),
-        _ridge(gelu, "nguyen2025convergence"),
-        _ridge(relu, "nguyen2024leastsquares", "piecewise"),
-        _ridge(square, "nguyen2024leastsquares"),
+        Formula("linear", linear, (SLOPE, BIAS), "nguyen2025convergence", frozenset({"affine", "ridge"})),
+        *(
+            Formula(n, ridge(n, source), (SLOPE, BIAS), source, ACTIVATIONS[n].traits | {"ridge"})
+            for n, source in RIDGE.items()
+        ),
+        Formula("linear_no_intercept", linear_no_intercept, (SLOPE,), "le2024mixture", frozenset({"affine"})),
+        Formula("constant", constant, (BIAS,), "le2024mixture", frozenset({"affine"})),
+        *(
+            Formula(f"weighted_{n}", weighted(n, source), (SLOPE, BIAS, OUTPUT), source, ACTIVATIONS[n].traits)
+            for n, source in RIDGE.items()
+        ),
     )
 }

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent
-FORMULAS = ("ops.py", "formula.py", "experts.py", "gates")
+FORMULAS = ("ops.py", "formula.py", "experts.py", "densities.py", "gates")
 NUMERICS = (*FORMULAS, "measures.py", "models.py", "voronoi.py", "observations.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py")
 SYMBOLIC = (*FORMULAS, "symbolic")

@@ -20,8 +20,10 @@ class Param:
     name : Python name, unique in a model.
     latex : the papers' letter.
     event_shape : ``()`` for a scalar, ``("d",)`` for a vector of the input's dimension.
-    constraint : the set it ranges over, in words.
+    constraint : ``"real"`` or ``"positive"``.
     doc : one phrase for the notation page.
+    role : ``"own"`` (one value for each atom), ``"shared"`` (one for all atoms) or ``"known"``
+        (given, and not estimated).
     """
 
     name: str
@@ -29,6 +31,7 @@ class Param:
     event_shape: tuple[str, ...] = ()
     constraint: str = "real"
     doc: str = ""
+    role: str = "own"
 
     def size(self, dim: int) -> int:
         """Number of scalar coordinates for inputs of dimension ``dim``."""
@@ -43,8 +46,9 @@ class Formula:
         :mod:`moelib.ops`. Its docstring ends in the citation key of its source.
     params : the declared parameters, in the order of ``fn``.
     source : key in ``book/references.bib``.
-    traits : facts that a user of the formula may need: ``"affine"`` (in its parameters),
-        ``"piecewise"`` (derivatives hold almost everywhere).
+    traits : facts that a user of the formula may need: ``"affine"`` (in all its parameters jointly),
+        ``"ridge"`` (a function of a.x + b, with a and b its parameters), ``"piecewise"`` (derivatives
+        hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of its argument).
     """
 
     name: str
@@ -67,7 +71,8 @@ class Formula:
             block = values[..., start : start + p.size(dim)]
             arguments.append(block if p.event_shape else block[..., None, :, 0])
             start += p.size(dim)
-        return self.fn(torch_world(), x, *arguments)
+        value = self.fn(torch_world(), x, *arguments)
+        return value.expand(*value.shape[:-2], x.shape[-2], -1)  # a formula may be free of x
 
     def symbolic(self, x: tuple[sympy.Expr, ...], values: Mapping[str, Any]) -> sympy.Expr:
         """The sympy expression at the point ``x`` (a tuple) with ``values`` by parameter name.
@@ -77,22 +82,38 @@ class Formula:
         return self.fn(sympy_world(), x, *[values[p.name] for p in self.params])
 
     def symbols(self, dim: int = 1, index: int | str | None = None) -> dict[str, Any]:
-        """Real sympy symbols for the parameters, by name, in the papers' letters.
+        """Sympy symbols for the parameters, by name: see :func:`symbols_of`."""
+        return symbols_of(self.params, dim, index)
 
-        With an ``index`` the letters carry it; vectors become tuples of length ``dim``, and for
-        ``dim == 1`` their single coordinate carries no second index.
-        """
-        import sympy
 
-        out: dict[str, Any] = {}
-        for p in self.params:
-            letter = with_index(p.latex, index)
-            if p.event_shape:
-                names = [letter] if dim == 1 else [with_index(letter, u + 1) for u in range(dim)]
-                out[p.name] = tuple(sympy.Symbol(n, real=True) for n in names)
-            else:
-                out[p.name] = sympy.Symbol(letter, real=True)
-        return out
+def symbols_of(params: tuple[Param, ...], dim: int = 1, index: int | str | None = None) -> dict[str, Any]:
+    """Sympy symbols for parameters, by name, in the papers' letters: positive or real, as declared.
+
+    With an ``index`` the letters of an atom's own parameters carry it; vectors become tuples of
+    length ``dim``, and for ``dim == 1`` their single coordinate carries no second index.
+    """
+    import sympy
+
+    out: dict[str, Any] = {}
+    for p in params:
+        letter = with_index(p.latex, index if p.role == "own" else None)
+        assumed = {"positive": True} if p.constraint == "positive" else {"real": True}
+        if p.event_shape:
+            names = [letter] if dim == 1 else [with_index(letter, u + 1) for u in range(dim)]
+            out[p.name] = tuple(sympy.Symbol(n, **assumed) for n in names)
+        else:
+            out[p.name] = sympy.Symbol(letter, **assumed)
+    return out
+
+
+def documented(
+    fn: Callable[..., Any], name: str, sentence: str, equation: str, params: tuple[Param, ...], source: str
+) -> Callable[..., Any]:
+    """A function that a factory made, with the name and the docstring of one written by hand."""
+    shapes = " ".join(f"{p.name} : {'vector of length d' if p.event_shape else 'scalar'}." for p in params)
+    fn.__name__ = fn.__qualname__ = name
+    fn.__doc__ = f"{sentence}\n\n.. math:: {equation}\n\n{shapes} Source: {source}.\n"
+    return fn
 
 
 def with_index(letter: str, index: int | str | None) -> str:

@@ -12,7 +12,7 @@ from torch.autograd import grad
 from moelib.experts import EXPERTS
 from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
-from moelib.gates.normalisers import Normaliser
+from moelib.gates.normalisers import SOFTMAX, Normaliser
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,16 @@ class RegressionMoE:
 def regression_model(gate: str = "softmax", expert: str = "tanh", dim: int = 1) -> RegressionMoE:
     """The model with the named gate and expert for inputs of dimension ``dim`` >= 1.
 
-    Raises ValueError for an unknown name or a dimension below one.
+    Raises ValueError for an unknown name, a gate that does not end in softmax (the model's derivatives
+    are softmax's) or a dimension below one.
     """
     if gate not in GATES:
         raise ValueError(f"unknown gate {gate!r}; known: {', '.join(GATES)}")
     if dim < 1:
         raise ValueError(f"the input dimension must be at least 1, got {dim}")
     score, normaliser = GATES[gate]
+    if normaliser is not SOFTMAX:
+        raise ValueError(f"a regression model needs a softmax gate, and {gate!r} has weights by {normaliser.name!r}")
     return RegressionMoE(score, normaliser, look_up(EXPERTS, expert, "expert"), dim)
 
 

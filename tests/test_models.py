@@ -65,6 +65,9 @@ def test_the_mean_is_finite_where_scores_are_huge() -> None:
         ("softmx", "tanh", 1, "unknown gate 'softmx'; known: softmax"),
         ("softmax", "tahn", 1, "unknown expert 'tahn'; known: linear, tanh"),
         ("softmax", "tanh", 0, "the input dimension must be at least 1, got 0"),
+        ("sigmoid", "tanh", 1, "needs a softmax gate, and 'sigmoid' has weights by 'sigmoid'"),
+        ("top_k_cosine", "tanh", 2, "needs a softmax gate, and 'top_k_cosine' has weights by 'top_k'"),
+        ("contaminated", "tanh", 1, "needs a softmax gate, and 'contaminated' has weights by 'contaminated'"),
     ],
 )
 def test_a_slip_is_one_sentence(gate, expert, dim, sentence) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from moelib import experts, models, ops, voronoi
-from moelib.experts import EXPERTS
+from moelib import densities, experts, models, ops, voronoi
+from moelib.densities import DENSITIES
 from moelib.gates import normalisers, scores
 from moelib.gates.catalogue import NORMALISERS, SCORES
+from moelib.ops import ACTIVATIONS
+from tests.laws import densities as of_densities
 from tests.laws import formulas, losses, worlds
 from tests.laws import models as regression
 from tests.laws import normalisers as weights
@@ -35,14 +37,14 @@ class Target:
             law.check(self.get(mutated))
 
 
-def _activation(world: str, name: str) -> Target:
+def _operation(world: str, name: str) -> Target:
     inner = {"torch": "TorchWorld", "sympy": "SympyWorld"}[world]
     laws = worlds.LAWS[world, name]
     return Target(ops, f"{world}_world.{inner}.{name}", laws, lambda m: getattr(getattr(m, f"{world}_world")(), name))
 
 
-def _formula(module: ModuleType, kind: str, name: str, function: str) -> Target:
-    return Target(module, function, formulas.LAWS[f"{kind} {name}"], lambda m: getattr(m, function))
+def _formula(module: ModuleType, kind: str, name: str) -> Target:
+    return Target(module, name, formulas.LAWS[f"{kind} {name}"], lambda m: getattr(m, name))
 
 
 def _normaliser(name: str, form: str, laws: dict[str, list[Law]]) -> Target:
@@ -57,14 +59,36 @@ DERIVATIVES = (
     "Expansion.curvature",
 )  # not jet: it is automatic differentiation, and most of its mutants change memory alone
 
+# What a factory makes is mutated once, inside the factory, with one activation or one K.
+FACTORIES: dict[str, Target] = {
+    "score activated_tanh": Target(
+        scores, "activated.score", formulas.LAWS["score activated_tanh"], lambda m: m.activated(ACTIVATIONS["tanh"])
+    ),
+    "expert tanh": Target(experts, "ridge.expert", formulas.LAWS["expert tanh"], lambda m: m.ridge("tanh", "")),
+    "expert weighted_tanh": Target(
+        experts, "weighted.expert", formulas.LAWS["expert weighted_tanh"], lambda m: m.weighted("tanh", "")
+    ),
+    "numeric top_k": Target(normalisers, "top_k.numeric", weights.NUMERIC["top_k"], lambda m: m.top_k(2).numeric),
+    "symbolic top_k": Target(normalisers, "top_k.symbolic", weights.SYMBOLIC["top_k"], lambda m: m.top_k(2).symbolic),
+}
+# the other operations are torch's and sympy's own functions
+TORCH = ("dot", "identity", "norm", "input_norm", "distance", "leaky_relu", "softplus", "cube", "log_abs")
+SYMPY = ("dot", "identity", "norm", "distance", "square", "cube", "log_abs")
+SYMPY += ("relu", "leaky_relu", "sigmoid", "gelu", "silu", "softplus")
+
 TARGETS: dict[str, Target] = {
-    **{f"score {n}": _formula(scores, "score", n, f.fn.__name__) for n, f in SCORES.items()},
-    **{f"expert {n}": _formula(experts, "expert", n, f.fn.__name__) for n, f in EXPERTS.items()},
-    **{f"numeric {n}": _normaliser(n, "numeric", weights.NUMERIC) for n in NORMALISERS},
-    **{f"symbolic {n}": _normaliser(n, "symbolic", weights.SYMBOLIC) for n in NORMALISERS},
-    # the other torch operations are torch's own functions
-    **{f"sympy {n}": _activation("sympy", n) for n in ("dot", "identity", "relu", "sigmoid", "gelu", "square")},
-    **{f"torch {n}": _activation("torch", n) for n in ("dot", "identity")},
+    **{f"score {n}": _formula(scores, "score", n) for n in SCORES if not n.startswith("activated_")},
+    **{f"expert {n}": _formula(experts, "expert", n) for n in ("linear", "linear_no_intercept", "constant")},
+    **{f"numeric {n}": _normaliser(n, "numeric", weights.NUMERIC) for n in NORMALISERS if n != "top_k"},
+    **{f"symbolic {n}": _normaliser(n, "symbolic", weights.SYMBOLIC) for n in NORMALISERS if n != "top_k"},
+    **FACTORIES,
+    "unit exponential": Target(normalisers, "exponential", weights.UNIT["softmax"], lambda m: m.exponential),
+    "unit logistic": Target(normalisers, "logistic", weights.UNIT["sigmoid"], lambda m: m.logistic),
+    "unit itself": Target(normalisers, "itself", weights.UNIT["contaminated"], lambda m: m.itself),
+    "density gaussian": Target(densities, "gaussian", of_densities.LAWS["gaussian"], lambda m: m.gaussian),
+    **{f"sympy {n}": _operation("sympy", n) for n in SYMPY},
+    **{f"torch {n}": _operation("torch", n) for n in TORCH},
+    "torch root": Target(ops, "torch_world.root", worlds.LAWS["torch", "norm"], lambda m: m.torch_world().norm),
     **{
         f"models {f}": Target(models, f, regression.BY_DIFFERENTIATION, lambda m: m.regression_model)
         for f in DERIVATIVES
@@ -83,6 +107,12 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         f"{SQUARES} -> s.square()": NOTHING,
         f"{SQUARES} -> s.square() + (self.weights * s.square()).sum(-1, keepdim=True)": NOTHING,
     },
+    "symbolic top_k": {"min(K, len(scores)) -> min(len(scores), K)": "the smaller of two numbers"},
+    "sympy distance": {"zip(w, x, strict=True) -> zip(x, w, strict=True)": "a difference is squared"},
+    "torch softplus": {
+        "torch.logaddexp(z, torch.zeros_like(z)) -> torch.logaddexp(torch.zeros_like(z), z)": "addition commutes"
+    },
+    "torch root": {"1.0 -> 2.0 in torch.where(positive, z, 1.0)": "its root is multiplied by 0"},
     "sympy dot": {"zip(w, x, strict=True) -> zip(x, w, strict=True)": "multiplication of numbers commutes"},
     "torch dot": {
         "1 -> 0 in x.shape[-1] == 1": "the branch saves time alone: matmul gives the same products for d = 1",
@@ -105,8 +135,11 @@ def test_every_mutant_is_killed_or_equivalent(name) -> None:
 
 
 def test_every_formula_is_mutated() -> None:
-    expected = {f"score {n}" for n in SCORES} | {f"expert {n}" for n in EXPERTS}
-    expected |= {f"{form} {n}" for n in NORMALISERS for form in ("numeric", "symbolic")}
+    """One at least of those that share their code."""
+    catalogue = formulas.FORMULAS
+    assert {f.fn.__code__ for f in catalogue.values()} == {catalogue[n].fn.__code__ for n in TARGETS if n in catalogue}
+    expected = {f"{form} {n}" for n in NORMALISERS for form in ("numeric", "symbolic")}
+    expected |= {f"unit {n.unit.__name__}" for n in NORMALISERS.values()} | {f"density {n}" for n in DENSITIES}
     assert expected <= set(TARGETS)
     assert set(EQUIVALENT) <= set(TARGETS)
 

@@ -8,17 +8,20 @@ import sympy
 import torch
 
 from moelib.gates.catalogue import NORMALISERS
+from moelib.gates.normalisers import top_k
 from tests.laws.law import cases, refuses
-from tests.laws.normalisers import EXACT, NUMERIC, SYMBOLIC
+from tests.laws.normalisers import DEFINITIONS, EXACT, NUMERIC, SYMBOLIC, UNIT, mp, selected
 from tests.tolerances import FLOAT64, GRADIENT, close
 
-FORMS = [pytest.param(c.values, "numeric", id=f"numeric-{c.id}") for c in cases(NUMERIC)] + [
-    pytest.param(c.values, "symbolic", id=f"symbolic-{c.id}") for c in cases(SYMBOLIC)
+FORMS = [
+    pytest.param(c.values, form, id=f"{form}-{c.id}")
+    for form, laws in (("numeric", NUMERIC), ("symbolic", SYMBOLIC), ("unit", UNIT))
+    for c in cases(laws)
 ]
 
 
 def test_every_normaliser_has_its_laws() -> None:
-    assert set(NUMERIC) == set(SYMBOLIC) == set(EXACT) == set(NORMALISERS)
+    assert set(NUMERIC) == set(SYMBOLIC) == set(UNIT) == set(EXACT) == set(DEFINITIONS) == set(NORMALISERS)
 
 
 @pytest.mark.parametrize(("case", "form"), FORMS)
@@ -35,15 +38,42 @@ def test_the_law_refuses_a_wrong_formula(case, form) -> None:
 @pytest.mark.parametrize("normaliser", NORMALISERS.values(), ids=list(NORMALISERS))
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_the_two_forms_agree_in_value_and_gradient(normaliser, k) -> None:
-    symbols = sympy.symbols(f"s1:{k + 1}", real=True)
+    """Top-K where the first two bid the most, a contaminated gate at k proportions."""
+    size = 1 if normaliser.name == "contaminated" else k
+    symbols = sympy.symbols(f"s1:{size + 1}", real=True)
     weights = normaliser.symbolic(symbols)
     oracle = sympy.lambdify(symbols, [weights, [[sympy.diff(w, s) for s in symbols] for w in weights]], "mpmath")
     stream = torch.Generator().manual_seed(k)
-    for size in (1.0, 30.0):
-        scores = size * torch.randn(k, generator=stream, dtype=torch.float64)
+    for scale in (1.0, 30.0):
+        scores = scale * torch.randn(size, generator=stream, dtype=torch.float64)
+        if normaliser.name == "top_k":
+            scores = scores.sort(descending=True)[0]
         with mpmath.workdps(40):
             value, slope = oracle(*[mpmath.mpf(s) for s in scores.tolist()])
             value, slope = [float(v) for v in value], [[float(v) for v in row] for row in slope]
         close(normaliser.numeric(scores[None, None])[0, 0], value)
         jacobian = torch.autograd.functional.jacobian(lambda s: normaliser.numeric(s[None, None])[0, 0], scores)
         close(jacobian, slope, GRADIENT[FLOAT64])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_any_number_of_components_may_be_selected(size) -> None:
+    stream = torch.Generator().manual_seed(23)
+    scores = torch.randn(1, 6, 4, generator=stream, dtype=torch.float64)
+    expected = [[[float(w) for w in selected(mp(row), size=size)] for row in scores[0]]]
+    close(top_k(size).numeric(scores), expected)
+    weights = top_k(size).symbolic(sympy.symbols("s1:5", real=True))
+    assert [w == 0 for w in weights] == [i >= size for i in range(4)]
+
+
+def test_a_selection_of_none_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="at least one component must be selected, got K = 0"):
+        top_k(0)
+
+
+def test_the_selection_does_not_see_the_bias() -> None:
+    """Bids are the scores without it: a component with a large bias and the lowest bid weighs nothing."""
+    bids = torch.tensor([[[1.0, 2.0, 3.0]]], dtype=torch.float64)
+    bias = torch.tensor([100.0, 0.0, 0.0], dtype=torch.float64)
+    assert NORMALISERS["top_k"].numeric(bids + bias, bids)[0, 0, 0] == 0
+    close(NORMALISERS["top_k"].numeric(bids + bias)[0, 0], [1.0, 0.0, 0.0])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from moelib import notation
 from moelib.book.checks import tex
+from moelib.densities import DENSITIES
 from moelib.experts import EXPERTS
-from moelib.gates.catalogue import SCORES
+from moelib.gates.catalogue import GATES, NORMALISERS, SCORES
 
 KEYS = set(re.findall(r"^@\w+\{([^,]+),", (Path(__file__).parents[1] / "book" / "references.bib").read_text(), re.M))
-FORMULAS = [*SCORES.values(), *EXPERTS.values()]
+FORMULAS = [*SCORES.values(), *EXPERTS.values(), *DENSITIES.values()]
+TABLES = {"scores": (SCORES, "fn"), "experts": (EXPERTS, "fn"), "densities": (DENSITIES, "fn")}
+TABLES["normalisers"] = (NORMALISERS, "numeric")
 
 
-@pytest.mark.parametrize("catalogue", [SCORES, EXPERTS], ids=["scores", "experts"])
-def test_every_formula_has_a_row_with_equation_and_source(catalogue) -> None:
-    rows = notation.formulas(catalogue).splitlines()[2:]
+@pytest.mark.parametrize(("catalogue", "function"), TABLES.values(), ids=list(TABLES))
+def test_every_formula_has_a_row_with_equation_and_source(catalogue, function) -> None:
+    rows = notation.formulas(catalogue, function).splitlines()[2:]
     assert len(rows) == len(catalogue)
     for (name, formula), row in zip(catalogue.items(), rows, strict=True):
         shown, equation, source = (cell.strip() for cell in row.strip("|").split("|"))
@@ -29,13 +33,30 @@ def test_every_formula_has_a_row_with_equation_and_source(catalogue) -> None:
         assert formula.source in KEYS
 
 
+def test_a_formula_without_an_equation_shows_none() -> None:
+    bare = SimpleNamespace(fn=lambda m, x: x, source="nobody")
+    assert notation.formulas({"bare": bare}).splitlines()[-1] == "| `bare` |  | {cite:t}`nobody` |"
+
+
+def test_every_gate_has_a_row_with_its_parts() -> None:
+    rows = notation.gates(GATES).splitlines()[2:]
+    assert len(rows) == len(GATES)
+    assert "| `top_k_cosine` | `cosine` | `top_k` |" in rows
+
+
 def test_every_letter_is_shown_once() -> None:
-    rows = notation.letters(SCORES, EXPERTS).splitlines()[2:]
+    rows = notation.letters(SCORES, EXPERTS, DENSITIES).splitlines()[2:]
     declared = {p for formula in FORMULAS for p in formula.params}
     assert len(rows) == len(declared)
     for p in declared:
         assert tex.problems(p.latex) == []
         assert sum(f"`{p.name}`" in row and f"${p.latex}$" in row for row in rows) == 1
+    assert r"| $\tau$ | `tau` | scalar | positive | one for all | gate temperature |" in rows
+
+
+def test_no_letter_and_no_name_means_two_things() -> None:
+    declared = {p for formula in FORMULAS for p in formula.params}
+    assert len({p.latex for p in declared}) == len({p.name for p in declared}) == len(declared)
 
 
 def test_citations_in_docstrings_are_in_the_bibliography() -> None:

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 from moelib.formula import Formula
 from moelib.gates import scores
-from moelib.gates.normalisers import SOFTMAX, Normaliser
+from moelib.gates.normalisers import CONTAMINATED, NORMALISED_SIGMOID, SIGMOID, SOFTMAX, Normaliser, top_k
+from moelib.gates.scores import BIAS, PERTURBATIONS, PROPORTION, SLOPE, TEMPERATURE
+from moelib.ops import ACTIVATIONS
+
+_AFFINE, _SINGULAR = frozenset({"affine"}), frozenset({"singular"})
+_TEMPERED = (SLOPE, BIAS, TEMPERATURE)
+_PERTURBED = (SLOPE, BIAS, *PERTURBATIONS)
 
 SCORES: dict[str, Formula] = {
     f.name: f
     for f in (
-        Formula("linear", scores.linear, (scores.SLOPE, scores.BIAS), "nguyen2025convergence", frozenset({"affine"})),
+        Formula("linear", scores.linear, (SLOPE, BIAS), "nguyen2025convergence", _AFFINE),
+        Formula("temperature", scores.temperature, _TEMPERED, "nguyen2024temperature"),
+        *(
+            Formula(f"activated_{n}", scores.activated(phi), _TEMPERED, "nguyen2024temperature", phi.traits)
+            for n, phi in ACTIVATIONS.items()
+        ),
+        Formula("cosine", scores.cosine, (SLOPE, BIAS), "nguyen2025cosine", _SINGULAR),
+        Formula("perturbed_cosine", scores.perturbed_cosine, _PERTURBED, "nguyen2025cosine", _SINGULAR),
+        Formula("laplace", scores.laplace, (SLOPE, BIAS), "han2024fusemoe", _SINGULAR),
+        Formula("proportion", scores.proportion, (PROPORTION,), "yan2025contaminated", _AFFINE),
     )
 }
 
-NORMALISERS: dict[str, Normaliser] = {n.name: n for n in (SOFTMAX,)}
+NORMALISERS: dict[str, Normaliser] = {n.name: n for n in (SOFTMAX, SIGMOID, NORMALISED_SIGMOID, top_k(2), CONTAMINATED)}
 
 GATES: dict[str, tuple[Formula, Normaliser]] = {
-    "softmax": (SCORES["linear"], NORMALISERS["softmax"]),
+    gate: (SCORES[score], NORMALISERS[normaliser])
+    for gate, score, normaliser in (
+        ("softmax", "linear", "softmax"),
+        ("temperature", "temperature", "softmax"),
+        *((f"activated_{n}", f"activated_{n}", "softmax") for n in ACTIVATIONS),
+        ("cosine", "cosine", "softmax"),
+        ("perturbed_cosine", "perturbed_cosine", "softmax"),
+        ("laplace", "laplace", "softmax"),
+        ("sigmoid", "linear", "sigmoid"),
+        ("normalised_sigmoid", "linear", "normalised_sigmoid"),
+        ("top_k_softmax", "linear", "top_k"),
+        ("top_k_cosine", "cosine", "top_k"),
+        ("top_k_perturbed_cosine", "perturbed_cosine", "top_k"),
+        ("contaminated", "proportion", "contaminated"),
+    )
 }

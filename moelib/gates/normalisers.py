@@ -14,18 +14,42 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def exponential(m: Any, s: Any) -> Any:
+    r"""The unit of softmax weights.
+
+    .. math:: e^s
+    """
+    return m.exp(s)
+
+
+def logistic(m: Any, s: Any) -> Any:
+    r"""The unit of sigmoid weights.
+
+    .. math:: 1 / (1 + e^{-s})
+    """
+    return m.sigmoid(s)
+
+
+def itself(m: Any, s: Any) -> Any:
+    """The unit of weights that are scores."""
+    return s
+
+
 @dataclass(frozen=True)
 class Normaliser:
     """Scores of all components -> weights.
 
-    numeric : torch, scores ``(r, n, k)`` -> weights ``(r, n, k)``.
-    symbolic : sympy, a sequence of k scores -> a list of k weights.
+    numeric : torch, scores ``(r, n, k)`` -> weights ``(r, n, k)``, or ``(r, n, 2)`` from one proportion.
+    symbolic : sympy, a sequence of k scores -> a list of as many weights.
+    unit : ``unit(m, s)``, what multiplies an expert before any division by a total; m is a world
+        of :mod:`moelib.ops`.
     """
 
     name: str
-    numeric: Callable[[Tensor], Tensor]
-    symbolic: Callable[[Sequence[Any]], list[Any]]
+    numeric: Callable[..., Tensor]
+    symbolic: Callable[..., list[Any]]
     source: str
+    unit: Callable[[Any, Any], Any] = exponential
 
 
 def softmax_numeric(scores: Tensor) -> Tensor:
@@ -53,4 +77,114 @@ def softmax_symbolic(scores: Sequence[sympy.Expr]) -> list[sympy.Expr]:
     return [sympy.exp(s) / total for s in scores]
 
 
+def sigmoid_numeric(scores: Tensor) -> Tensor:
+    r"""The logistic sigmoid of each score; the weights do not sum to one.
+
+    .. math:: \pi_i = 1 / (1 + e^{-s_i})
+
+    scores : ``(r, n, k)``. Source: nguyen2024sigmoid.
+    """
+    return scores.sigmoid()
+
+
+def sigmoid_symbolic(scores: Sequence[sympy.Expr]) -> list[sympy.Expr]:
+    r"""The logistic sigmoid of each score as exact algebra.
+
+    .. math:: \pi_i = 1 / (1 + e^{-s_i})
+
+    scores : k expressions. Source: nguyen2024sigmoid.
+    """
+    import sympy
+
+    return [1 / (1 + sympy.exp(-s)) for s in scores]
+
+
+def normalised_sigmoid_numeric(scores: Tensor) -> Tensor:
+    r"""Sigmoids over their sum, finite for scores of any size.
+
+    .. math:: \pi_i = \sigma(s_i) / \sum_j \sigma(s_j),\quad \sigma(s) = 1 / (1 + e^{-s})
+
+    scores : ``(r, n, k)``. Source: nguyen2025deepseekmoe.
+    """
+    from torch.nn.functional import logsigmoid
+
+    return softmax_numeric(logsigmoid(scores))
+
+
+def normalised_sigmoid_symbolic(scores: Sequence[sympy.Expr]) -> list[sympy.Expr]:
+    r"""Sigmoids over their sum as exact algebra.
+
+    .. math:: \pi_i = \sigma(s_i) / \sum_j \sigma(s_j),\quad \sigma(s) = 1 / (1 + e^{-s})
+
+    scores : k expressions. Source: nguyen2025deepseekmoe.
+    """
+    import sympy
+
+    units = sigmoid_symbolic(scores)
+    return [u / sympy.Add(*units) for u in units]
+
+
+def top_k(K: int) -> Normaliser:
+    """Softmax over the K components that bid the most; the others weigh exactly nothing.
+
+    Raises ValueError for K below one.
+    """
+    if K < 1:
+        raise ValueError(f"at least one component must be selected, got K = {K}")
+
+    def numeric(scores: Tensor, bids: Tensor | None = None) -> Tensor:
+        r"""Softmax over the selected components; of equal bids the first is selected.
+
+        .. math:: \pi_i = e^{s_i} / \sum_{j \in T} e^{s_j} \text{ for } i \in T,\quad \pi_i = 0 \text{ otherwise}
+
+        scores : ``(r, n, k)``. bids : ``(r, n, k)``, the scores without the bias; by default the scores.
+        T : the K components with the highest bids. Source: nguyen2024topk.
+        """
+        order = (scores if bids is None else bids).argsort(stable=True, dim=-1, descending=True)
+        others = scores.new_ones(scores.shape).scatter(-1, order[..., :K], 0.0).bool()
+        return softmax_numeric(scores.masked_fill(others, float("-inf")))
+
+    def symbolic(scores: Sequence[sympy.Expr], selected: Sequence[int] | None = None) -> list[sympy.Expr]:
+        """The weights where the components ``selected``, by default the first K, bid the most, as exact algebra."""
+        import sympy
+
+        chosen = range(min(K, len(scores))) if selected is None else selected
+        weights = dict(zip(chosen, softmax_symbolic([scores[i] for i in chosen]), strict=True))
+        return [weights.get(i, sympy.S.Zero) for i in range(len(scores))]
+
+    return Normaliser("top_k", numeric, symbolic, "nguyen2024topk")
+
+
+def contaminated_numeric(scores: Tensor) -> Tensor:
+    r"""The weights of a known and of a new component.
+
+    .. math:: \pi = (1 - \lambda, \lambda)
+
+    scores : the proportion ``(r, n, 1)``. Source: yan2025contaminated.
+    """
+    import torch
+
+    return torch.cat((1 - scores, scores), -1)
+
+
+def contaminated_symbolic(scores: Sequence[sympy.Expr]) -> list[sympy.Expr]:
+    r"""The weights of a known and of a new component as exact algebra.
+
+    .. math:: \pi = (1 - \lambda, \lambda)
+
+    scores : the proportion alone. Source: yan2025contaminated.
+    """
+    (lam,) = scores
+    return [1 - lam, lam]
+
+
 SOFTMAX = Normaliser("softmax", softmax_numeric, softmax_symbolic, "nguyen2025convergence")
+SIGMOID = Normaliser("sigmoid", sigmoid_numeric, sigmoid_symbolic, "nguyen2024sigmoid", logistic)
+NORMALISED_SIGMOID = Normaliser(
+    "normalised_sigmoid",
+    normalised_sigmoid_numeric,
+    normalised_sigmoid_symbolic,
+    "nguyen2025deepseekmoe",
+    logistic,
+)
+CONTAMINATED = Normaliser("contaminated", contaminated_numeric, contaminated_symbolic, "yan2025contaminated", itself)

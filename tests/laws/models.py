@@ -12,20 +12,28 @@ import torch
 from torch import Tensor
 
 from moelib.experts import EXPERTS
-from moelib.formula import inputs
+from moelib.formula import Formula, inputs, symbols_of
 from moelib.gates.catalogue import GATES
+from moelib.gates.normalisers import SOFTMAX
 from moelib.models import Expansion, RegressionMoE, regression_model
+from tests.laws.formulas import draw, flat
 from tests.laws.law import Law
 from tests.tolerances import FLOAT64, GRADIENT, SUM, VALUE, close
 
 Make = Callable[[str, str, int], RegressionMoE]
 SHAPES = [(1, 1), (1, 3), (2, 2), (2, 4)]  # (dim, k); the third with a score that is not affine
+EVERY_SHAPE = ("linear", "tanh", "weighted_gelu")  # experts: affine, ridge, and one with another parameter
+SOFTMAX_GATES = [name for name, (_, normaliser) in GATES.items() if normaliser is SOFTMAX]
+# one of each factory, what was written by hand, and what has a break
+SYMPY_EXPERTS = ("linear", "tanh", "gelu", "relu", "constant", "linear_no_intercept", "weighted_softplus")
+SYMPY_GATES = ("temperature", "activated_silu", "cosine", "perturbed_cosine", "laplace")
+IN_SYMPY = [*(("softmax", e) for e in SYMPY_EXPERTS), *((g, "constant") for g in SYMPY_GATES)]
 POINTS, REPLICATES = 5, 2
 
 
 def atoms(model: RegressionMoE, k: int, seed: int = 31) -> Tensor:
     stream = torch.Generator().manual_seed(seed)
-    return torch.randn(REPLICATES, k, model.coordinates, generator=stream, dtype=torch.float64)
+    return draw((*model.score.params, *model.expert.params), REPLICATES, k, model.dim, stream)
 
 
 def points(model: RegressionMoE, each: bool = False) -> Tensor:
@@ -46,16 +54,18 @@ def _curved(m: Any, x: Any, beta1: Any, beta0: Any) -> Any:
 
 
 def everywhere(make: Make) -> Any:
-    """Every gate and expert of the catalogues, in every shape; and a score that is not affine."""
-    for gate in GATES:
-        for expert in EXPERTS:
-            for dim, k in SHAPES:
-                model = make(gate, expert, dim)
-                if (dim, k) == (2, 2):
-                    score = replace(model.score, name="curved", fn=_curved, traits=frozenset())
-                    model = replace(model, score=score)
-                for each in (False, True):
-                    yield model, atoms(model, k), points(model, each)
+    """Every expert under the softmax gate and every other softmax gate; and a score that is not affine."""
+    cases = [
+        ("softmax", expert, shape) for expert in EXPERTS for shape in SHAPES[: None if expert in EVERY_SHAPE else 2]
+    ]
+    cases += [(gate, "tanh", (2, 3)) for gate in SOFTMAX_GATES if gate != "softmax"]
+    for gate, expert, (dim, k) in cases:
+        model = make(gate, expert, dim)
+        if (dim, k) == (2, 2):
+            score = replace(model.score, name="curved", fn=_curved, traits=frozenset())
+            model = replace(model, score=score)
+        for each in (False, True):
+            yield model, atoms(model, k), points(model, each)
 
 
 def mean(make: Make) -> None:
@@ -117,32 +127,36 @@ def second_along(make: Make) -> None:
 
 def sympy_case(make: Make) -> None:
     """k = 2, d = 1: value, first and second derivatives of the exact expression at 30 digits."""
-    for gate, (score, normaliser) in GATES.items():
-        for name, expert in EXPERTS.items():
-            model, x = make(gate, name, 1), inputs(1)
-            symbols = [(score.symbols(1, i), expert.symbols(1, i)) for i in (1, 2)]
-            flat = [
-                c for pair in symbols for s in pair for v in s.values() for c in (v if isinstance(v, tuple) else (v,))
-            ]
-            weights = normaliser.symbolic([score.symbolic(x, s) for s, _ in symbols])
-            f = sympy.Add(*[w * expert.symbolic(x, e) for w, (_, e) in zip(weights, symbols, strict=True)])
-            first = [sympy.diff(f, c).doit() for c in flat]
-            second = [[sympy.diff(d, c).doit() for c in flat] for d in first]
-            second = [[e.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero) for e in row] for row in second]  # relu
-            oracle = sympy.lambdify([*x, *flat], [f, first, second], "mpmath", cse=True)
-            g, points_ = atoms(model, 2), points(model)
-            expansion = model.expansion(g, points_)
-            for n in range(POINTS):
-                with mpmath.workdps(30):
-                    at = [mpmath.mpf(v) for v in (points_[n].item(), *g[0].flatten().tolist())]
-                    value, slope, bend = oracle(*at)
-                    value, slope = float(mpmath.re(value)), [float(mpmath.re(v)) for v in slope]
-                    bend = [[float(mpmath.re(v)) for v in row] for row in bend]
-                close(expansion.mean[0, n].item(), value, VALUE[FLOAT64])
-                close(expansion.jacobian()[0, n], slope, GRADIENT[FLOAT64])
-                c = torch.zeros(REPLICATES, POINTS, dtype=torch.float64)
-                c[:, n] = 1
-                close(expansion.curvature(c, expansion.jacobian())[0], bend, SUM[FLOAT64])
+    for gate, name in IN_SYMPY:
+        (score, normaliser), expert = GATES[gate], EXPERTS[name]
+        model, x = make(gate, name, 1), inputs(1)
+        symbols = [_each(score, i) | _each(expert, i) for i in (1, 2)]
+        own = [c for values in symbols for c in (*flat(score, values), *flat(expert, values))]
+        weights = normaliser.symbolic([score.symbolic(x, s) for s in symbols])
+        f = sympy.Add(*[w * expert.symbolic(x, e) for w, e in zip(weights, symbols, strict=True)])
+        first = [sympy.diff(f, c).doit() for c in own]
+        second = [[sympy.diff(d, c).doit() for c in own] for d in first]
+        second = [[e.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero) for e in row] for row in second]  # of |z|
+        oracle = sympy.lambdify([*x, *own], [f, first, second], "mpmath", cse=True)
+        g, points_ = atoms(model, 2), points(model)
+        expansion = model.expansion(g, points_)
+        for n in range(POINTS):
+            with mpmath.workdps(30):
+                at = [mpmath.mpf(v) for v in (points_[n].item(), *g[0].flatten().tolist())]
+                value, slope, bend = oracle(*at)
+                value, slope = float(mpmath.re(value)), [float(mpmath.re(v)) for v in slope]
+                bend = [[float(mpmath.re(v)) for v in row] for row in bend]
+            close(expansion.mean[0, n].item(), value, VALUE[FLOAT64])
+            close(expansion.jacobian()[0, n], slope, GRADIENT[FLOAT64])
+            c = torch.zeros(REPLICATES, POINTS, dtype=torch.float64)
+            c[:, n] = 1
+            close(expansion.curvature(c, expansion.jacobian())[0], bend, SUM[FLOAT64])
+
+
+def _each(formula: Formula, index: int) -> dict[str, Any]:
+    """One component's letters, shared ones as well: the model gives every atom a value of its own."""
+    own = tuple(replace(p, role="own") for p in formula.params)
+    return symbols_of(own, 1, index)
 
 
 class _Wrong(RegressionMoE):
