@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
-from moelib.experts import EXPERTS
-from moelib.formula import Formula, Param, inputs, look_up
+from moelib.formula import Formula, inputs
 from moelib.ops import sympy_world
 from moelib.symbolic.independence import Decision, FunctionSet, Member, analytic, decide, merged, rational
 from moelib.symbolic.operators import tex_derivative
+from moelib.symbolic.units import ANY_RIDGE, expert_formula
 from moelib.symbolic.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 
 FORMS = ("literal", "minimal")
 ATOMS = (("3/2", "1/2"), ("-1", "-1/2"))
-ANY_RIDGE = "any"
-
-
-def expert_formula(expert: str | Formula) -> Formula:
-    r"""A Formula as it is; a catalogue name looked up; ``"any"``: the ridge expert of an undefined function phi.
-
-    Raises ValueError for an unknown name.
-    """
-    if isinstance(expert, Formula):
-        return expert
-    if expert == ANY_RIDGE:
-        return Formula("all ridge", _undefined_ridge, _slope_and_bias(), "nguyen2025convergence", _RIDGE)
-    return look_up(EXPERTS, expert, "expert")
 
 
 def required_functions(
@@ -48,8 +35,9 @@ def required_functions(
               j \in [k],\ 0 \le |\nu| + |\gamma| \le 2\Big\}
 
     expert : name, Formula or "any" (undefined phi). form : "literal" (the set above) or "minimal". dim : 1 to 3.
-    Functions that coincide for one and the same expert are merged and keep all their names. Functions of different
-    experts are never merged: if they coincide, that is a dependence. Raises ValueError for other arguments.
+    Functions that coincide for one and the same expert are merged and keep all their names, if all but one of them
+    are mixed (x times a derivative, or a derivative by two parameters): the rates do not need to tell those apart.
+    Other coincidences, and those between different experts, are dependences. Raises ValueError for other arguments.
     Source: nguyen2025convergence; the minimal form is derived.
     """
     formula = expert_formula(expert)
@@ -98,7 +86,7 @@ def activation_functions(
             dashes = "'" * t
             for monomial in _monomials(x, 2):
                 name = _times(monomial, rf"\phi{dashes}" + ("" if k == 1 else f"(z_{{{j}}})"))
-                pairs.append((name, monomial * derivative.subs(z, preactivation).doit()))
+                pairs.append((name, monomial * derivative.subs(z, preactivation).doit(), "first"))
         members += merged("", pairs, x).members
     title = f"Strong independence ({form} form) of the activation of {formula.name} experts, k = {k}, d = {dim}"
     return FunctionSet(title, tuple(members), x, _over_experts(members, k, "z_{1}", "z_{j}"))
@@ -177,7 +165,7 @@ def ridge_sets_agree(form: str = "literal", dim: int = 1, expert: str | Formula 
 
 def _derivatives(
     h: sympy.Expr, name: str, letters: Mapping[Any, str], x: Sequence[Any], form: str
-) -> Iterator[tuple[str, Any]]:
+) -> Iterator[tuple[str, Any, str]]:
     import sympy
 
     for order in (0, 1, 2) if form == "literal" else (1, 2):
@@ -185,7 +173,8 @@ def _derivatives(
             derivative = sympy.diff(h, *by) if by else h
             shown = f"{tex_derivative([letters[s] for s in by])} {name}".strip()
             for monomial in _monomials(x, 2 - order):
-                yield _times(monomial, shown), monomial * derivative
+                kind = ("value", "first" if monomial == 1 else "mixed", "mixed" if by[:1] != by[1:] else "square")
+                yield _times(monomial, shown), monomial * derivative, kind[order]
 
 
 def _over_experts(members: Sequence[Member], k: int, first: str, any_one: str) -> str:
@@ -268,16 +257,3 @@ def _check(form: str, k: int, dim: int) -> None:
         raise ValueError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
     if k < 1 or dim not in (1, 2, 3):
         raise ValueError(f"expected k >= 1 experts and a dimension of 1 to 3; got k = {k}, dim = {dim}")
-
-
-def _undefined_ridge(m: Any, x: Any, a: Any, b: Any) -> Any:
-    import sympy
-
-    return sympy.Function(r"\phi")(m.dot(a, x) + b)
-
-
-def _slope_and_bias() -> tuple[Param, ...]:
-    return EXPERTS["linear"].params
-
-
-_RIDGE = frozenset({"ridge"})

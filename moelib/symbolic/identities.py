@@ -7,8 +7,7 @@ The unit of the softmax-gated model is the numerator of one component,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -16,78 +15,31 @@ from moelib.experts import EXPERTS
 from moelib.formula import Formula, inputs
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import Normaliser
-from moelib.symbolic.identifiability import ANY_RIDGE, expert_formula
-from moelib.symbolic.normal_form import vanishes
-from moelib.symbolic.operators import PDE, ZERO, Operator, identity, partial
+from moelib.symbolic.equations import Equation, applied, identity, partials
+from moelib.symbolic.operators import PDE, ZERO, Operator, partial
+from moelib.symbolic.operators import identity as itself
 from moelib.symbolic.refute import refutation
+from moelib.symbolic.relations import vanishes
+from moelib.symbolic.units import ANY_RIDGE, Unit
 from moelib.symbolic.verdict import Verdict
 
 if TYPE_CHECKING:
     import sympy
 
 
-@dataclass(frozen=True)
-class Unit:
-    r"""The unit F = exp(score) h with its symbols, for writing and checking PDEs.
-
-    .. math:: F = e^{s(x; \beta_1, \beta_0)}\, h(x, (a, b))
-
-    score, expert : formulas. dim : dimension of x, 1 to 3.
-    """
-
-    score: Formula
-    expert: Formula
-    dim: int = 1
-
-    @classmethod
-    def of(cls, expert: str | Formula, gate: str = "softmax", dim: int = 1) -> Unit:
-        """By catalogue names; ``expert="any"`` is a ridge expert of an undefined function.
-
-        Raises ValueError for unknown names, a gate whose weights are not exponentials, or a dimension not in 1..3.
-        """
-        score, _ = _gate(gate)
-        if dim not in (1, 2, 3):
-            raise ValueError(f"expected a dimension of 1 to 3; got {dim!r}")
-        return cls(score, expert_formula(expert), dim)
-
-    @property
-    def x(self) -> tuple[Any, ...]:
-        """The coordinates of the input."""
-        return inputs(self.dim)
-
-    @property
-    def expression(self) -> sympy.Expr:
-        """F as a sympy expression."""
-        import sympy
-
-        score = self.score.symbolic(self.x, self.score.symbols(self.dim))
-        return sympy.exp(score) * self.expert.symbolic(self.x, self.expert.symbols(self.dim))
-
-    def d(self, name: str, coordinate: int = 0) -> Operator:
-        """The derivative by a parameter (one coordinate of it, counted from 0, if it is a vector)."""
-        return partial(self.symbol(name, coordinate))
-
-    def symbol(self, name: str, coordinate: int = 0) -> Any:
-        """The symbol of a parameter. Raises ValueError if there is none of that name."""
-        symbols = self.score.symbols(self.dim) | self.expert.symbols(self.dim)
-        if name not in symbols:
-            raise ValueError(f"unknown parameter {name!r}; known: {', '.join(symbols)}")
-        value = symbols[name]
-        return value[coordinate] if isinstance(value, tuple) else value
-
-    def check(self, *equations: PDE) -> Verdict:
-        """Whether all the equations vanish identically on F (almost everywhere for piecewise experts)."""
-        if all(e.right == ZERO for e in equations):
-            tex = " = ".join([*(e.left.tex() for e in equations), "0"])
-        else:
-            tex = r",\quad ".join(e.tex() for e in equations)
-        residuals = [e.residual(self.expression) for e in equations]
-        where = "almost everywhere" if "piecewise" in self.expert.traits else "identically"
-        for equation, residual in zip(equations, residuals, strict=True):
-            if not vanishes(residual):
-                return Verdict(False, tex, f"${equation.tex()}$ fails: {refutation(residual)}.")
-        text = f"differentiated by sympy, each difference of the two sides vanishes {where} in x and all parameters"
-        return Verdict(True, tex, f"{text} ({self.expert.name} experts, d = {self.dim}).")
+def check(unit: Unit, *equations: PDE) -> Verdict:
+    """Whether all the equations vanish identically on the unit (almost everywhere for piecewise formulas)."""
+    if all(e.right == ZERO for e in equations):
+        tex = " = ".join([*(e.left.tex() for e in equations), "0"])
+    else:
+        tex = r",\quad ".join(e.tex() for e in equations)
+    residuals = [e.residual(unit.expression) for e in equations]
+    where = "almost everywhere" if "piecewise" in unit.expert.traits | unit.score.traits else "identically"
+    for equation, residual in zip(equations, residuals, strict=True):
+        if not vanishes(residual):
+            return Verdict(False, tex, f"${equation.tex()}$ fails: {refutation(residual)}.")
+    text = f"differentiated by sympy, each difference of the two sides vanishes {where} in x and all parameters"
+    return Verdict(True, tex, f"{text} ({unit.expert.name} experts, d = {unit.dim}).")
 
 
 def ridge_interaction(expert: str | Formula = "tanh", gate: str = "softmax", dim: int = 1) -> Verdict:
@@ -98,8 +50,8 @@ def ridge_interaction(expert: str | Formula = "tanh", gate: str = "softmax", dim
     expert : any ridge expert; ``"any"`` proves it for an undefined activation, so for every differentiable one
     (and almost everywhere for piecewise ones). Source: nguyen2025convergence.
     """
-    unit = _with_slope_and_bias(Unit.of(expert, gate, dim))
-    return unit.check(*[PDE(unit.d("a", u), unit.d("beta1", u) * unit.d("b")) for u in range(dim)])
+    unit = _with_slope_and_bias(Unit.of(gate, expert, dim=dim))
+    return check(unit, *[PDE(_d(unit, "a", u), _d(unit, "beta1", u) * _d(unit, "b")) for u in range(dim)])
 
 
 def ridge_interaction_for_every_activation(gate: str = "softmax", dim: int = 3) -> Verdict:
@@ -135,22 +87,40 @@ def missing_squares(expert: str | Formula = "linear", gate: str = "softmax", dim
     False for smooth experts that are not affine in their parameters. For ReLU it holds almost everywhere, which is
     weaker (in the sense of distributions its square is a point mass at the kink). Source: nguyen2025convergence.
     """
-    unit = _with_slope_and_bias(Unit.of(expert, gate, dim))
-    b, slopes = unit.d("b"), [unit.d("a", u) for u in range(dim)]
+    unit = _with_slope_and_bias(Unit.of(gate, expert, dim=dim))
+    b, slopes = _d(unit, "b"), [_d(unit, "a", u) for u in range(dim)]
     squares = [b * b, *[a * b for a in slopes], *[slopes[u] * slopes[v] for u in range(dim) for v in range(u, dim)]]
-    return unit.check(*[PDE(square, ZERO) for square in squares])
+    return check(unit, *[PDE(square, ZERO) for square in squares])
 
 
 def homogeneity(expert: str | Formula = "square", degree: int = 2, gate: str = "softmax", dim: int = 1) -> Verdict:
-    r"""Euler's relation of experts that are homogeneous in (a, b): square (p = 2), ReLU and linear (p = 1).
+    r"""Euler's relation of experts that are homogeneous in (a, b): square (p = 2), cube (3), ReLU and linear (1).
 
     .. math:: a^\top \partial_a F + b\, \partial_b F = p F
 
     degree : p. Source: nguyen2025convergence; the ReLU case holds almost everywhere.
     """
-    unit = _with_slope_and_bias(Unit.of(expert, gate, dim))
-    terms = [unit.symbol("a", u) * unit.d("a", u) for u in range(dim)] + [unit.symbol("b") * unit.d("b")]
-    return unit.check(PDE(reduce(Operator.__add__, terms), degree * identity()))
+    unit = _with_slope_and_bias(Unit.of(gate, expert, dim=dim))
+    terms = [unit.symbol("a", u) * _d(unit, "a", u) for u in range(dim)] + [unit.symbol("b") * _d(unit, "b")]
+    return check(unit, PDE(reduce(Operator.__add__, terms), degree * itself()))
+
+
+@identity(
+    r"\partial_{\beta_{1}} F\big|_{a = 0} = \frac{\phi(b)}{\phi'(b)}\,\partial_{a} F\big|_{a = 0},"
+    r"\quad F = e^{\beta_{1}^{\top} x + \beta_{0}}\,\phi(a^{\top} x + b)",
+    "phi is an undefined function, so this is a proof for every differentiable one whose derivative at b is not 0",
+)
+def input_free(dim: int = 3, gate: str = "softmax") -> Iterator[Equation]:
+    """An expert that does not look at the input, a = 0: gate slope and expert slope pull in one direction. Derived."""
+    import sympy
+
+    for d in range(1, dim + 1):
+        unit = Unit.of(gate, ANY_RIDGE, dim=d)
+        b, phi = unit.symbol("b"), sympy.Function(r"\phi")
+        ratio = phi(b) / sympy.diff(phi(b), b)
+        at = dict.fromkeys(unit.symbols()["a"], sympy.S.Zero)
+        for beta1, a in zip(partials(unit, "beta1"), partials(unit, "a"), strict=True):
+            yield applied(unit, beta1, ratio * a, at)
 
 
 def translation_gauge(k: int = 3, gate: str = "softmax", dim: int = 1) -> Verdict:
@@ -203,6 +173,11 @@ def _gate(name: str) -> tuple[Formula, Normaliser]:
     if normaliser.name != "softmax":
         raise ValueError(f"the unit exp(score) h belongs to the softmax; gate {name!r} uses {normaliser.name}")
     return score, normaliser
+
+
+def _d(unit: Unit, name: str, coordinate: int = 0) -> Operator:
+    """The derivative by a parameter, or by one coordinate, from 0, of a vector."""
+    return partial(unit.symbol(name, coordinate))
 
 
 def _with_slope_and_bias(unit: Unit) -> Unit:

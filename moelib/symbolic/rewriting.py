@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from moelib.experts import EXPERTS
 from moelib.formula import inputs
 from moelib.gates.catalogue import GATES
-from moelib.symbolic.identifiability import expert_formula
-from moelib.symbolic.normal_form import vanishes
 from moelib.symbolic.operators import tex_sum
 from moelib.symbolic.refute import refutation
+from moelib.symbolic.relations import vanishes
+from moelib.symbolic.units import expert_formula
 from moelib.symbolic.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -34,8 +34,16 @@ class Verdict:
 
 
 def display(tex: str) -> str:
-    """A statement for the page: one too long for a line is broken at its wide spaces."""
+    """A statement for the page: one too long for a line is broken at wide spaces, and a long list at commas."""
     if len(tex) <= WIDE:
         return tex
-    lines = [part for part in re.split(r"\s*\\q?quad\s*", tex) if part]
-    return "\\begin{gathered}\n" + " \\\\\n".join(lines) + "\n\\end{gathered}"
+    lines = []
+    for part in re.split(r"\s*\\q?quad\s*", tex):
+        line = ""
+        for piece in re.split(r"(?<=,\\;) ", part):
+            if line and len(line) + len(piece) > WIDE:
+                lines.append(line)
+                line = ""
+            line += piece if not line else f" {piece}"
+        lines.append(line)
+    return "\\begin{gathered}\n" + " \\\\\n".join(line for line in lines if line) + "\n\\end{gathered}"

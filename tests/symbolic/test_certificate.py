@@ -1,18 +1,28 @@
 """Certificates: exact values, the JSON round trip, and tampering that must be noticed."""
 
+import ast
 import json
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import mpmath
 import pytest
 import sympy
+from mpmath.ctx_iv import MPIntervalContext
+from mpmath.libmp import to_rational
 
 from moelib.symbolic.balls import determinant, enclose, excludes_zero, precision
-from moelib.symbolic.certificate import Certificate, verify
-from moelib.symbolic.identifiability import FORMS, strong_identifiability
+from moelib.symbolic.certificate import Certificate, _erf, _value, verify
+from moelib.symbolic.identifiability import ATOMS, FORMS, strong_identifiability
+from moelib.symbolic.independence import certify
 
 X = sympy.Symbol("x", real=True)
+EVERY = (
+    "exp(x)", "tanh(x)", "erf(x)", "sqrt(x + 4)", "sin(x)", "cos(x)", "log(x + 4)", "atan(x)", "x*sinh(x)", "cosh(x)",
+    "Abs(x)", "sign(x)", "pi*x", "E*x**2", "x**3", "(x + 4)**(3/2)", "(x + 4)**(-1/2)", "1/(x + 5)",
+)  # fmt: skip
+NAMES = ["exp", "tanh", "erf", "sqrt", "sin", "cos", "log", "atan", "sinh", "cosh", "sign", "pi"]
 VANDERMONDE = Certificate(
     "powers of x", ("1", "x", "x^2"), ("1", "x", "x**2"), ("x",), {}, (("1",), ("2",), ("4",)), "6"
 ).sealed()  # (2-1)(4-1)(4-2)
@@ -58,9 +68,86 @@ def test_json_round_trip(tanh_certificate):
     assert again == tanh_certificate
     assert hash(again) == hash(tanh_certificate)
     assert verify(again)
+    assert again.definitions == tanh_certificate.definitions
 
 
-@pytest.mark.parametrize("broken", [{}, {"subject": 1}, {"points": 3}, {"values": ["a"]}, {"points": [[1.0]]}])
+def test_every_function_is_read_by_both_sides():
+    names = tuple(f"f_{{{i}}}" for i in range(len(EVERY)))
+    certificate = certify([sympy.sympify(t, {"x": X}) for t in EVERY], names, (X,), {}, "all functions")
+    assert verify(certificate)
+    read = " ".join([*certificate.functions, *(text for _, text in certificate.definitions)])
+    assert all(name in read for name in [*NAMES, "E"])
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_intervals_hold_the_value(text):
+    iv = MPIntervalContext()
+    iv.prec = 200
+    value = _value(iv, ast.parse(text, mode="eval").body, {"x": iv.mpf(7) / 3})
+    with mpmath.workprec(400):
+        names = {n: getattr(mpmath, n) for n in [*NAMES, "mpf"]}
+        exact = eval(text.replace("/2)", "*mpf(0.5))"), names | {"x": mpmath.mpf(7) / 3, "Abs": abs, "E": mpmath.e})
+        low, high = (mpmath.mpf(to_rational(end)[0]) / to_rational(end)[1] for end in value._mpi_)
+        assert low <= exact <= high
+        assert high - low < mpmath.mpf(10) ** -50
+
+
+@pytest.mark.parametrize("z", ["0", "1/10", "-7/2", "9", "-15"])
+@pytest.mark.parametrize("bits", [64, 600])
+def test_the_error_function_is_enclosed(z, bits):
+    iv, q = MPIntervalContext(), Fraction(z)
+    iv.prec = bits
+    ball = _erf(iv, iv.mpf(q.numerator) / q.denominator)
+    with mpmath.workprec(3 * bits + 900):
+        exact = mpmath.erf(mpmath.mpf(q.numerator) / q.denominator)
+        low, high = (mpmath.mpf(to_rational(end)[0]) / to_rational(end)[1] for end in ball._mpi_)
+        assert low <= exact <= high
+        assert high - low < mpmath.mpf(2) ** (8 - bits)
+
+
+@pytest.mark.parametrize(
+    "text", ["Abs(x)", "sign(x)", "log(x)", "sqrt(x)", "x**(1/3)", "x**y", "gamma(x)", "exp(x, x)"]
+)
+def test_what_an_interval_around_zero_does_not_have_is_an_error(text):
+    iv = MPIntervalContext()
+    with pytest.raises((ValueError, ArithmeticError, KeyError)):
+        _value(iv, ast.parse(text, mode="eval").body, {"x": iv.mpf([-1, 1]), "y": iv.mpf(2)})
+
+
+def test_definitions_may_not_hide_other_names():
+    good = replace(VANDERMONDE, functions=("1", "t0", "t1"), definitions=(("t0", "x"), ("t1", "t0**2")))
+    assert verify(good.sealed())
+    for bad in [
+        (("t0", "x"), ("t1", "t0**3")),
+        (("t1", "t0**2"), ("t0", "x")),
+        (("t0", "x"), ("x", "t0"), ("t1", "t0**2")),
+        (("t0", "x"), ("t0", "x"), ("t1", "t0**2")),
+        (("t0", "x"),),
+    ]:
+        assert not verify(replace(good, definitions=bad).sealed()), bad
+
+
+@pytest.mark.parametrize("field", ["definitions", "functions", "values", "points", "determinant"])
+def test_a_forged_field_of_a_large_certificate_is_noticed(field):
+    certificate = strong_identifiability("gelu", ATOMS).certificate
+    data = certificate.to_json()
+    changed = list(_changed_digits(json.dumps({field: data[field]})))
+    for text in changed[:: max(1, len(changed) // 6)]:
+        assert not verify(Certificate.from_json(data | json.loads(text)).sealed(), max_bits=1024), text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"definitions": [["t0"]]},
+        {"definitions": [["t0", 1]]},
+        {},
+        {"subject": 1},
+        {"points": 3},
+        {"values": ["a"]},
+        {"points": [[1.0]]},
+    ],
+)
 def test_json_that_is_no_certificate_is_a_value_error(broken):
     data = VANDERMONDE.to_json() | broken if broken else {"subject": "nothing"}
     with pytest.raises(ValueError, match=r"^a certificate"):
@@ -82,7 +169,7 @@ def test_any_changed_digit_anywhere_is_noticed(tanh_certificate):
 def test_arithmetic_alone_notices_a_changed_digit(tanh_certificate):
     """The digest repaired by the forger, what is left is the recomputation of the determinant."""
     assert verify(tanh_certificate.sealed())
-    data = {k: tanh_certificate.to_json()[k] for k in ("functions", "values", "points", "determinant")}
+    data = {k: tanh_certificate.to_json()[k] for k in ("definitions", "functions", "values", "points", "determinant")}
     changed = list(_changed_digits(json.dumps(data)))
     assert len(changed) > 50
     for text in changed:
@@ -104,6 +191,8 @@ def test_the_strings_are_the_derivatives(expert, form):
         x, a, b = mpmath.mpf("0.7"), mpmath.mpf(3) / 2, mpmath.mpf(1) / 2
         known = {"x": x, "a": a, "b": b, "pi": mpmath.pi}
         known |= {name: getattr(mpmath, name) for name in ("exp", "tanh", "erf", "sqrt")}
+        for short, text in certificate.definitions:
+            known[short] = eval(text, {"__builtins__": {}}, known)
         for name, text in zip(certificate.names, certificate.functions, strict=True):
             power = len(re.findall(r"^x(\^\{2\})?", name)) and (2 if name.startswith("x^{2}") else 1)
             orders = [

@@ -6,19 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moelib.experts import EXPERTS
-from moelib.symbolic.interactions import (
-    Unit,
+from moelib.symbolic.equations import along, one, partials
+from moelib.symbolic.identities import (
+    check,
     homogeneity,
+    input_free,
     missing_squares,
     ridge_interaction,
     ridge_interaction_for_every_activation,
     translation_gauge,
 )
 from moelib.symbolic.operators import PDE, ZERO, Operator, identity, partial
+from moelib.symbolic.units import Unit
 
 A, B, X = sympy.symbols("a b x", real=True)
 RIDGE = [name for name, f in EXPERTS.items() if "ridge" in f.traits]
-SMOOTH_CURVED = ["tanh", "sigmoid", "gelu", "square"]
+AFFINE = ["linear", "relu"]
 
 
 @pytest.mark.parametrize("name", RIDGE)
@@ -34,14 +37,24 @@ def test_the_interaction_is_proved_for_every_activation():
     assert all(name in verdict.detail for name in RIDGE)
 
 
+def test_an_input_free_expert_pulls_like_the_gate():
+    verdict = input_free()
+    assert verdict
+    assert "d = 1, 2, 3" in verdict.detail
+    assert not input_free(gate="sigmoid")
+    assert not input_free(gate="temperature")
+
+
 @pytest.mark.parametrize("name", ["any", *RIDGE])
 def test_false_interactions_are_refused(name):
-    unit = Unit.of(name)
-    a, b, beta1, beta0 = (unit.d(p) for p in ("a", "b", "beta1", "beta0"))
-    for equation in (PDE(a, b), PDE(a, beta1), PDE(a, -(beta1 * b)), PDE(a, 2 * (beta1 * b)), PDE(a, beta1 * a)):
-        assert not unit.check(equation).holds
-    assert unit.check(PDE(beta0, identity())).holds
-    assert not unit.check(PDE(beta1, identity())).holds
+    unit = Unit.of("softmax", name)
+    a, b, beta1, beta0 = (one(unit, p) for p in ("a", "b", "beta1", "beta0"))
+    false = [PDE(a, b), PDE(a, -(beta1 * b)), PDE(a, 2 * (beta1 * b)), PDE(a, beta1 * a)]
+    assert check(unit, PDE(a, beta1)).holds == (name == "exp")  # the exponential joins the gate's
+    for equation in false:
+        assert not check(unit, equation).holds
+    assert check(unit, PDE(beta0, identity())).holds
+    assert not check(unit, PDE(beta1, identity())).holds
 
 
 def test_a_refutation_names_a_point():
@@ -51,10 +64,10 @@ def test_a_refutation_names_a_point():
     assert "$x = " in verdict.detail
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", RIDGE)
 @pytest.mark.parametrize("dim", [1, 3])
 def test_only_affine_experts_and_relu_miss_their_squares(name, dim):
-    assert missing_squares(name, dim=dim).holds == (name not in SMOOTH_CURVED)
+    assert missing_squares(name, dim=dim).holds == (name in AFFINE)
 
 
 def test_relu_is_told_to_hold_almost_everywhere():
@@ -64,9 +77,9 @@ def test_relu_is_told_to_hold_almost_everywhere():
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_degrees_of_homogeneity(dim):
-    degrees = {"linear": 1, "relu": 1, "square": 2}
-    for name in EXPERTS:
-        for p in (1, 2):
+    degrees = {"linear": 1, "relu": 1, "square": 2, "cube": 3}
+    for name in RIDGE:
+        for p in (1, 2, 3):
             assert homogeneity(name, p, dim=dim).holds == (degrees.get(name) == p), (name, p)
 
 
@@ -78,23 +91,23 @@ def test_translations_are_a_gauge(k, dim):
 def test_a_shift_of_one_slope_is_no_gauge(monkeypatch):
     """The sum over all components is what vanishes: dropping one term must fail."""
     from moelib.gates.normalisers import Normaliser
-    from moelib.symbolic import interactions
+    from moelib.symbolic import identities
 
     def wrong(scores):
         return [sympy.exp(s) / (1 + sympy.Add(*map(sympy.exp, scores))) for s in scores]
 
-    score, _ = interactions.GATES["softmax"]
-    monkeypatch.setitem(interactions.GATES, "softmax", (score, Normaliser("softmax", None, wrong, "")))
+    score, _ = identities.GATES["softmax"]
+    monkeypatch.setitem(identities.GATES, "softmax", (score, Normaliser("softmax", None, wrong, "")))
     assert not translation_gauge(2).holds
 
 
 def test_how_equations_print():
-    unit = Unit.of("square")
+    unit = Unit.of("softmax", "square")
     assert ridge_interaction("tanh").tex == r"\partial_{a} F = \partial_{\beta_{1}}\partial_{b} F"
     assert homogeneity("square", 2).tex == r"a\,\partial_{a} F + b\,\partial_{b} F = 2\,F"
     assert homogeneity("relu", 1).tex == r"a\,\partial_{a} F + b\,\partial_{b} F = F"
     assert missing_squares("linear").tex == r"\partial_{b}^{2} F = \partial_{a}\partial_{b} F = \partial_{a}^{2} F = 0"
-    assert PDE(-unit.d("a"), ZERO).tex("u") == r"-\partial_{a} u = 0"
+    assert PDE(-one(unit, "a"), ZERO).tex("u") == r"-\partial_{a} u = 0"
     assert "**holds**" in ridge_interaction("tanh")._repr_markdown_()
     assert "**does not hold**" in missing_squares("tanh")._repr_markdown_()
 
@@ -106,7 +119,7 @@ def test_how_equations_print():
         lambda: ridge_interaction("tanh", gate="sofmax"),
         lambda: ridge_interaction("tanh", dim=0),
         lambda: ridge_interaction("tanh", dim=4),
-        lambda: Unit.of("tanh").d("c"),
+        lambda: partials(Unit.of("softmax", "tanh"), "c"),
         lambda: translation_gauge(1),
         lambda: partial(A) ** 0,
     ],
@@ -137,3 +150,9 @@ def test_derivatives_do_not_commute_with_coefficients():
     assert (a * (A * identity()))(X) == X
     assert ((A * identity()) * a)(X) == 0
     assert (a**2)(A**3) == 6 * A
+
+
+def test_the_euler_operator_of_several_parameters():
+    unit = Unit.of("softmax", "linear", dim=2)
+    a, b = unit.symbols()["a"], unit.symbol("b")
+    assert along(unit, "a", "b")(a[0] * a[1] ** 2 * b) == 4 * a[0] * a[1] ** 2 * b

@@ -1,0 +1,250 @@
+"""Rates of convergence of every parameter, each with the chain of reasons that leads to it, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from moelib.gates.scores import BIAS
+from moelib.symbolic.cells import CONTAMINATED, LocalModel, bias, local_model
+from moelib.symbolic.conditions import decide_condition
+from moelib.symbolic.splits import Split, flat_splits
+from moelib.symbolic.symmetries import Symmetries, symmetries
+from moelib.symbolic.units import Coordinate, Unit
+
+HALF, QUARTER = Fraction(-1, 2), Fraction(-1, 4)
+SIZES = (1, 2, 3)  # of cells; sharp exponents of a heat equation depend on the size
+RATE, MOVES, OPEN = "rate", "not identifiable", "no theorem here"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The exponent of n in the error of one parameter, up to logarithms.
+
+    parameter : name, or the TeX of an invariant. cell_size : how many fitted atoms share the true one.
+    exponent : None where the parameter cannot be recovered or no theorem applies. status : "rate",
+    "not identifiable" or "no theorem here". reason : the chain of reasons, in sentences.
+    """
+
+    parameter: str
+    tex: str
+    cell_size: int
+    exponent: Fraction | None
+    status: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready data; the exponent is a number or null."""
+        exponent = None if self.exponent is None else float(self.exponent)
+        return {
+            "parameter": self.parameter, "cell_size": self.cell_size, "exponent": exponent, "status": self.status,
+            "reason": self.reason,
+        }  # fmt: skip
+
+    @property
+    def shown(self) -> str:
+        """The exponent in words."""
+        return self.status if self.exponent is None else f"n^({self.exponent})"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of a unit's model and what they rest on.
+
+    exact : the local model whose cells all have size one; over : that with one over-fitted cell, where there is one.
+    splits : exact flat directions of an over-fitted cell under least squares.
+    """
+
+    rows: tuple[Rate, ...]
+    exact: LocalModel | None
+    over: LocalModel | None
+    splits: tuple[Split, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Whether gate and expert parameters of an over-fitted atom can all be recovered.
+
+        "identifiable", "not_identifiable" or "undecided"; up to translations of the gate, relabelling and sign flips.
+        """
+        status = {r.status for r in self.rows if r.cell_size in (1, 2)}
+        return "not_identifiable" if MOVES in status else "undecided" if OPEN in status else "identifiable"
+
+    def _repr_markdown_(self) -> str:
+        rows = ["| parameter | atoms in the cell | error | because |", "|---|---|---|---|"]
+        for r in self.rows:
+            error = r.status if r.exponent is None else f"$n^{{{r.exponent}}}$"
+            rows.append(f"| ${r.tex}$ | {r.cell_size} | {error} | {r.reason} |")
+        return "\n".join(rows)
+
+
+@cache
+def rates(unit: Unit) -> Rates:
+    """The rates of the maximum likelihood (least-squares, without a density) estimator, for cells of 1, 2, 3 atoms.
+
+    They hold up to logarithms, for fits near a truth with distinct atoms, at generic parameters, with fewer than
+    twice as many atoms as the truth where the gate has translations. The weight of a cell is always found at n^(-1/2).
+    """
+    found = symmetries(unit)
+    exact = local_model(unit, 3 if unit.dim == 1 else 2, second=False)
+    over = local_model(unit) if unit.exponential and bias(unit) is not None else None
+    splits = flat_splits(unit.expert, unit.dim) if unit.density is None else ()
+    sizes = SIZES[:1] if unit.gate == CONTAMINATED else SIZES
+    rows = [row for size in sizes for row in _of_size(unit, size, exact, over, splits, found)]
+    return Rates(tuple(rows), exact, over, splits)
+
+
+def _of_size(
+    unit: Unit,
+    size: int,
+    exact: LocalModel,
+    over: LocalModel | None,
+    splits: tuple[Split, ...],
+    found: Symmetries,
+) -> list[Rate]:
+    weight = bias(unit) if unit.exponential else None
+    names = dict.fromkeys(c.param.name for c in unit.coordinates() if c != weight)
+    out = []
+    for name in names:
+        if size > 1 and unit.normaliser.name == "sigmoid" and name == BIAS.name:
+            continue  # of a shared cell only the total weight is known
+        coordinates = tuple(c for c in unit.coordinates() if c.param.name == name)
+        exponent, status, reason = _decided(unit, size, coordinates, exact, over, splits)
+        out.append(Rate(name, coordinates[0].param.latex, size, exponent, status, reason))
+        if status == MOVES and any(name in o.params for o in exact.orbits):
+            out += _invariants(name, size, exact, over, found, {r.tex for r in out})
+    return out
+
+
+Decided = tuple[Fraction | None, str, str]
+
+
+def _decided(
+    unit: Unit,
+    size: int,
+    coordinates: tuple[Coordinate, ...],
+    exact: LocalModel,
+    over: LocalModel | None,
+    splits: tuple[Split, ...],
+) -> Decided:
+    name = coordinates[0].param.name
+    orbit = next((o for o in exact.orbits if name in o.params), None)
+    if orbit is not None:
+        together = ", ".join(orbit.params)
+        return None, MOVES, f"moves along an orbit of {together} that leaves the model unchanged"
+    stuck = _stuck(exact, name)
+    if stuck:
+        return None, MOVES, f"first-order relation of the model: {stuck}"
+    if not exact.complete:
+        return None, OPEN, "independence of the derivatives of the model was not certified"
+    if size == 1:
+        return HALF, RATE, f"the derivatives of the model by its parameters are independent{_gauge(exact)}"
+    if unit.normaliser.name == "sigmoid":
+        return _sigmoid(unit, name, splits)
+    if over is None:
+        return None, OPEN, f"an over-fitted cell of the gate {unit.gate} is outside the local theory used here"
+    if not over.complete:
+        return None, OPEN, "independence of the second derivatives of the model was not certified"
+    if coordinates[0].param.role == "shared":
+        return HALF, RATE, "one value is shared by all atoms, so that its error enters at first order"
+    free = [c for c in over.free if c.param.name == name]
+    if not free and not _heats(unit, over, name):
+        blind = len(over.blind)
+        among = f"none of the {blind} relations that hold a mean square holds its own" if blind else (
+            "no relation between the first and second derivatives of the model holds a mean square"
+        )  # fmt: skip
+        return QUARTER, RATE, f"{among}, so its mean square in the cell is of the order of the model's error"
+    if unit.density is not None:
+        return _heated(unit, size, name, over)
+    moving = next((s for s in splits if name in s.moves and not s.locus), None)
+    if moving is not None:
+        return None, MOVES, f"moves along an exact flat direction of the over-fitted cell: {moving.name}"
+    return None, OPEN, "its mean square is invisible to second order, and no exact flat direction was found"
+
+
+def _stuck(exact: LocalModel, name: str) -> str:
+    """A relation between first moments that is no gauge and holds the parameter: its TeX, or nothing."""
+    for r in exact.exact:
+        gauge = all(c.part == "gate" for m in r for c in m.by) and len({m.atom for m in r}) > 1
+        if not gauge and any(c.param.name == name for m in r for c in m.by):
+            return " + ".join(f"({c}) ${m.tex}$" for m, c in r.items()) + " = 0"
+    return ""
+
+
+def _gauge(exact: LocalModel) -> str:
+    count = len(exact.exact)
+    out = f" but for {count} translation{'' if count == 1 else 's'} of the gate" if count else ""
+    if exact.orbits:
+        out += f", with {', '.join(o.held.param.name for o in exact.orbits)} held fixed"
+    if exact.unit.gate == CONTAMINATED:
+        out += "; at a fixed truth, where the frozen component is no combination of them"
+    return f"{out} (certificate {exact.certificate.digest[:12]})" if exact.certificate else out
+
+
+def _sigmoid(unit: Unit, name: str, splits: tuple[Split, ...]) -> Decided:
+    """Two fitted atoms add up to one only where the true gate slope is 0; the published theorem on that case."""
+    if unit.density is not None:
+        return None, OPEN, "the theorems on the sigmoid gate are about least squares"
+    found = decide_condition("sigmoid_strong", expert=unit.expert, dim=unit.dim, loci=False)
+    if found.status == "independent":
+        reason = (
+            "two atoms add up to one only where its gate slope is 0, and there the functions of strong "
+            "identifiability are independent (theorem of nguyen2024sigmoid; with a slope other than 0 the limit is "
+            "misspecified and is approached at n^(-1/2))"
+        )
+        return QUARTER, RATE, reason
+    moving = next((s for s in splits if name in s.moves and not s.locus), None)
+    if moving is not None:
+        return None, MOVES, f"moves along an exact flat direction of a cell whose gate slope is 0: {moving.name}"
+    return None, OPEN, f"strong identifiability of the sigmoid gate is {found.status}"
+
+
+def _heats(unit: Unit, over: LocalModel, name: str) -> bool:
+    """Whether the variance collides with the square of a mean's parameter, and ``name`` is that variance."""
+    return any(
+        m.by and len(m.by) == 1 and m.by[0].part == "density" and m.by[0].param.name == name
+        for r in over.blind
+        for m in r
+    )
+
+
+def _heated(unit: Unit, size: int, name: str, over: LocalModel) -> Decided:
+    """Sharp exponents of the cell whose only blind relation is the heat equation of an intercept and the variance."""
+    import sympy
+
+    free = over.free
+    if len(free) == 1 and len(over.blind) == 1 and over.seen:
+        slope = sympy.diff(unit.mean(), free[0].symbol)
+        if slope.is_Rational and slope != 0:
+            means = name == free[0].param.name
+            degree = 2 * size
+            exponent = Fraction(-1, 2 * degree) if means else Fraction(-1, degree)
+            reason = (
+                f"the heat equation: a mean square of {free[0].param.name} and a mean of the variance are one "
+                f"function, and a cell of {size} atoms can hide both up to order {degree - 1} but not {degree} "
+                "(derived; the published bounds for the other parameters of such a cell are weaker than what holds)"
+            )
+            return exponent, RATE, reason
+    return None, OPEN, "its mean square is invisible to second order, and no theorem on higher orders applies"
+
+
+def _invariants(
+    name: str, size: int, exact: LocalModel, over: LocalModel | None, found: Symmetries, known: set[str]
+) -> list[Rate]:
+    """What can be learned of a parameter that moves along an orbit: of the motion that moves what was held fixed."""
+    held = {o.held.param.name for o in exact.orbits if name in o.params}
+    free = {c.param.name for c in over.free} if over is not None else set()
+    out = []
+    for s in found.continuous:
+        if held <= set(s.moves):
+            sure = exact.complete and (size == 1 or (over is not None and over.complete and not free & set(s.moves)))
+            exponent = (HALF if size == 1 else QUARTER) if sure else None
+            reason = f"unchanged along the orbit of {', '.join(s.moves)}; with {', '.join(sorted(held))} held fixed "
+            reason += "the data see the rest" if sure else "the local model is not clear"
+            gate = {c.symbol for c in exact.unit.coordinates() if c.param.event_shape or c.part != "gate"}
+            for tex, e in zip(s.invariants_tex, s.invariants, strict=True):
+                told = size == 1 or bool(gate & e.free_symbols)  # of a shared cell only the total weight is known
+                if tex not in known and told:
+                    out.append(Rate(tex, tex, size, exponent, RATE if sure else OPEN, reason))
+    return out

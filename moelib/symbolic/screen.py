@@ -1,0 +1,137 @@
+"""A report on one screen of a terminal."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from moelib.symbolic.operators import PDE, Operator
+from moelib.symbolic.report import Report
+from moelib.symbolic.units import Unit
+
+WIDTH = 110
+SHOWN = 8  # relations listed; the JSON has all
+WORDS = {"identifiable": "identifiable", "not_identifiable": "not identifiable", "undecided": "undecided"}
+NOTHING = {
+    "identifiable": "nothing: every parameter can be learned",
+    "not_identifiable": "nothing is known that would help",
+    "undecided": "look at the conditions left open",
+}
+
+
+def screen(report: Report) -> str:
+    """The report as text."""
+    parts = [
+        ("Parameters", _parameters(report)),
+        ("Relations", _relations(report)),
+        ("Symmetries", _symmetries(report)),
+        ("Conditions", _conditions(report)),
+        ("Rates", _rates(report)),
+        ("What to do", report.advice or (NOTHING[report.verdict],)),
+    ]
+    verdict = f"{WORDS[report.verdict]}: gate and expert parameters of an over-fitted atom "
+    verdict += {
+        "identifiable": "can all be recovered, up to translations of the gate, relabelling and sign flips",
+        "not_identifiable": "cannot all be recovered",
+        "undecided": "may or may not be recoverable: see the conditions left open",
+    }[report.verdict]
+    lines = list(_item("Verdict", [verdict]))
+    for title, entries in parts:
+        lines += _item(title, entries)
+    return "\n".join(lines)
+
+
+def _item(title: str, entries: Iterable[str]) -> Iterator[str]:
+    for i, entry in enumerate(entries):
+        lead = f"{title:12}" if i == 0 else " " * 12
+        yield from textwrap.wrap(entry, WIDTH, initial_indent=lead, subsequent_indent=" " * 14) or [lead]
+
+
+def _parameters(report: Report) -> Iterator[str]:
+    shown = []
+    for name, shape, role in report.parameters:
+        size = f" ({', '.join(map(str, shape))})" if shape else ""
+        shown.append(name + size + {"shared": ", one for all atoms", "known": ", given"}.get(role, ""))
+    yield "; ".join(shown)
+
+
+def _relations(report: Report) -> Iterator[str]:
+    found = report.interactions
+    kept = [r for r in found.relations if r.kind != "consequence"]
+    for r in kept[:SHOWN]:
+        yield readable(r.pde, report.unit) + ("   (weight)" if r.kind == "weight" else "")
+    more = len(found.relations) - len(kept)
+    for e in found.in_x[:SHOWN]:
+        yield readable(e, report.unit) + "   (with x)"
+    proof = "no more: certified" if found.complete else "completeness not certified"
+    yield f"{more} consequence{'' if more == 1 else 's'}; {proof}; order {found.order}, {found.where}"
+
+
+def _symmetries(report: Report) -> Iterator[str]:
+    for s in report.symmetries:
+        yield s.name + (f" ({_letters(s.condition.replace('$', ''))})" if s.condition else "")
+
+
+def _conditions(report: Report) -> Iterator[str]:
+    for c in report.local():
+        yield _condition(c)
+    for verdict in report.conditions:
+        yield _condition(verdict.to_json())
+
+
+def _condition(c: dict[str, Any]) -> str:
+    proof = f"  {c['certificate'][:12]}" if c.get("certificate") else ""
+    return f"{c['name'].replace('_', ' ')} ({c['form']}): {c['verdict']}{proof}"
+
+
+def _rates(report: Report) -> Iterator[str]:
+    """One entry for each group of parameters that share their rates and reasons."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in dict.fromkeys(r.parameter for r in report.rates.rows):
+        mine = [r for r in report.rates.rows if r.parameter == name]
+        text = "; ".join(f"cell of {r.cell_size}: {r.shown}" for r in mine)
+        if len({r.shown for r in mine}) == 1:
+            text = mine[0].shown
+        elif len({r.shown for r in mine if r.cell_size > 1}) == 1:
+            text = f"{mine[0].shown}; sharing a cell: {mine[1].shown}"
+        reason = next((r for r in mine if r.cell_size == 2), mine[0]).reason
+        groups.setdefault((text, reason), []).append(_letters(name))
+    for (text, reason), names in groups.items():
+        yield f"{', '.join(names)}: {text} ({reason})"
+
+
+def _letters(name: str) -> str:
+    """An invariant's TeX for a terminal."""
+    name = re.sub(r"\\frac\{(.+)\}\{(.+)\}$", r"\1 / \2", name)
+    name = re.sub(r"\\lVert (.+?) \\rVert", r"|\1|", name)
+    name = re.sub(r"_\{(\d)((?:,\w)*)\}", lambda m: m[1] + (f"[{m[2][1:]}]" if m[2] else ""), name)
+    name = re.sub(r"\\(left|right)\b|[{}\\]", "", name)
+    return re.sub(r"\s+\)", ")", name)
+
+
+def readable(equation: PDE, unit: Unit) -> str:
+    """An equation for a terminal, with the parameters' names."""
+    names: dict[Any, str] = {}
+    for name, value in {"x": unit.x, **unit.symbols()}.items():
+        coordinates = value if isinstance(value, tuple) else (value,)
+        for i, s in enumerate(coordinates, 1):
+            names[s] = name if len(coordinates) == 1 else f"{name}[{i}]"
+    return f"{_side(equation.left, names)} = {_side(equation.right, names)}"
+
+
+def _side(operator: Operator, names: dict[Any, str]) -> str:
+    import sympy
+
+    letters = {s: sympy.Symbol(n) for s, n in names.items()}
+    out = ""
+    for c, by in operator.terms:
+        value = sympy.sympify(c).xreplace(letters)
+        negative = value.could_extract_minus_sign()
+        size = -value if negative else value
+        factor = "" if size == 1 else f"({size}) " if size.is_Add else f"{size} "
+        derivative = "".join(f"d_{names[s]} " for s in by)
+        out += (" - " if negative else " + ") if out else "-" if negative else ""
+        out += f"{factor}{derivative}u"
+    return out or "0"
