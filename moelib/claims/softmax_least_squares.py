@@ -89,35 +89,35 @@ CLAIMS = (
         r"For every ridge expert $h = \varphi(a^\top x + b)$ the atom $F = e^{\beta_1^\top x} h$ obeys "
         r"$\partial_a F = \partial_{\beta_1}\partial_b F$.",
         "derived",
-        check=_symbolic("interactions:ridge_interaction_for_every_activation"),
+        check=_symbolic("identities:ridge_interaction_for_every_activation"),
     ),
     _claim(
         "missing-squares",
         "identity",
         r"For linear experts also $\partial_b^2 F = 0$ and $\partial_a^2 F = 0$.",
         "derived",
-        check=_symbolic("interactions:missing_squares", expert="linear"),
+        check=_symbolic("identities:missing_squares", expert="linear"),
     ),
     _claim(
         "homogeneity-square",
         "identity",
         r"For $\varphi(z) = z^2$: $a^\top\partial_a F + b\,\partial_b F = 2F$.",
         "derived",
-        check=_symbolic("interactions:homogeneity", expert="square", degree=2),
+        check=_symbolic("identities:homogeneity", expert="square", degree=2),
     ),
     _claim(
         "homogeneity-relu",
         "identity",
         r"For ReLU experts, almost everywhere: $a^\top\partial_a F + b\,\partial_b F = F$.",
         "derived",
-        check=_symbolic("interactions:homogeneity", expert="relu", degree=1),
+        check=_symbolic("identities:homogeneity", expert="relu", degree=1),
     ),
     _claim(
         "translation",
         "identity",
         r"Adding one vector to every $\beta_{1i}$ and one number to every $\beta_{0i}$ leaves $f_G$ unchanged.",
         "derived",
-        check=_symbolic("interactions:translation_gauge", k=3),
+        check=_symbolic("identities:translation_gauge", k=3),
     ),
     *(
         _claim(
