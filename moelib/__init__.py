@@ -39,6 +39,10 @@ _HOME = {
     "check": "claims.evaluate",
     "evaluate": "claims.evaluate",
     # exact statements
+    "interactions": "symbolic.interactions",
+    "report": "symbolic.report",
+    "verify": "symbolic.certificate",
+    "Zoo": "zoo",
     "symbolic": "symbolic",
     # figures
     "plots": "plots",

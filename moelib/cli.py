@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -65,6 +67,29 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("status", help="how every claim of the book stands")
     command.add_argument("--json", action="store_true", help="as a JSON list of objects")
     command.set_defaults(run=_status)
+
+    command = commands.add_parser("check", help="decide what can be learned of a gate and an expert, with certificates")
+    command.add_argument("--gate", default="softmax", help="a gate's name, or a score such as 'tanh(beta1*x) + beta0'")
+    command.add_argument("--expert", default="tanh", help="an expert's name, or a mean such as 'c*tanh(a*x+b)'")
+    command.add_argument("--density", help="gaussian; none: least squares")
+    command.add_argument("--dim", type=int, default=1, metavar="D", help="dimension of x, 1 to 3 (default 1)")
+    command.add_argument("--order", type=int, default=2, metavar="R", help="of the relations, 1 to 3 (default 2)")
+    command.add_argument("--seconds", type=float, default=60, metavar="S", help="give up after that time (default 60)")
+    command.add_argument(
+        "--certificates", type=Path, metavar="DIR", default=Path("certificates"),
+        help="folder for the certificates, one file each; made where it is missing (default: certificates)",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="as a JSON object")
+    command.set_defaults(run=_check)
+
+    command = commands.add_parser("zoo", help="check every gate with every expert, and write the table to a file")
+    command.add_argument("file", type=Path, help="of the cells, as JSON; existing cells of the same code are kept")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+    command.set_defaults(run=_zoo)
+
+    command = commands.add_parser("verify", help="recheck certificates by independent code")
+    command.add_argument("files", nargs="+", type=Path, metavar="file")
+    command.set_defaults(run=_verify)
 
     command = commands.add_parser("simulate", help="run a study and print its summary")
     command.add_argument("study")
@@ -160,6 +185,97 @@ def _status(chosen: argparse.Namespace) -> None:
         if row["interval"]:
             numbers += " [{:.4f}, {:.4f}]".format(*row["interval"])
         print(f"{row['id']:{width}}  {row['kind']:14}  {row['status'].replace('_', ' '):13}  {numbers}".rstrip())
+
+
+def _check(chosen: argparse.Namespace) -> None:
+    from moelib.symbolic.report import report
+    from moelib.symbolic.screen import screen
+
+    if not chosen.seconds > 0:
+        raise UsageError(f"the time limit is a positive number of seconds, not {chosen.seconds:g}")
+    try:
+        with _time_limit(chosen.seconds):
+            found = report(chosen.gate, chosen.expert, chosen.density, chosen.dim, chosen.order)
+            data, text = found.to_json(), "" if chosen.json else screen(found)
+            files = {c.digest: chosen.certificates / f"{c.digest[:12]}.json" for c in found.certificates}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except TimeoutError:
+        raise UsageError(
+            f"nothing was decided within {chosen.seconds:g} seconds; allow more with --seconds, or ask for a lower "
+            "--dim or --order"
+        ) from None
+    try:
+        chosen.certificates.mkdir(exist_ok=True)
+        for c in found.certificates:
+            _write(files[c.digest], json.dumps(c.to_json(), indent=1) + "\n")
+    except OSError as error:
+        raise UsageError(f"the folder {chosen.certificates} cannot be written: {error.strerror}") from None
+    if chosen.json:
+        for entry in data["conditions"]:
+            entry["certificate"] = str(files[entry["certificate"]]) if entry["certificate"] else None
+        print(json.dumps(data, indent=1))
+    else:
+        shown = f"{len(files)} in {chosen.certificates}; recheck them with: moelib verify {chosen.certificates}/*.json"
+        print(f"{text}\nCertificates {shown if files else 'none'}")
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """TimeoutError in the block after that time, where the system can interrupt it."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: Any) -> NoReturn:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _zoo(chosen: argparse.Namespace) -> None:
+    from moelib.zoo import Zoo
+
+    if not chosen.file.parent.is_dir():
+        raise UsageError(f"the folder {chosen.file.parent} does not exist")
+    if chosen.workers is not None and chosen.workers < 1:
+        raise UsageError(f"workers must be at least 1, not {chosen.workers}")
+    found = Zoo.of(committed=chosen.file, workers=chosen.workers, progress=_count_pairs)
+    _write(chosen.file, json.dumps(found.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n")
+    print(", ".join(f"{n} {verdict.replace('_', ' ')}" for verdict, n in found.counts().items()))
+
+
+def _count_pairs(done: int, total: int) -> None:
+    print(f"\r{done} of {total} pairs", file=sys.stderr, end="\n" if done == total else "", flush=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole new file or the old one."""
+    part = path.with_suffix(".part")
+    part.write_text(text, "utf8")
+    part.replace(path)
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from moelib.symbolic.certificate import Certificate, verify
+
+    sound = True
+    for path in chosen.files:
+        try:
+            certificate = Certificate.from_json(json.loads(path.read_text("utf8")))
+        except (OSError, ValueError) as error:  # unreadable text and JSON errors are ValueErrors
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageError(f"{path} is no certificate: {reason}") from error
+        holds = verify(certificate)
+        sound &= holds
+        print(f"{path}: {'holds' if holds else 'DOES NOT HOLD'}: {certificate.subject}")
+    return 0 if sound else 1
 
 
 def _simulate(chosen: argparse.Namespace) -> None:

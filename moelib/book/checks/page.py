@@ -59,6 +59,8 @@ class _Reader(HTMLParser):
             page.loads.append(given["data"])
         if "style" in given:
             page.styles.append(given["style"])
+        if "data-tex" in given:  # a formula that is typeset later
+            page.formulas.append(given["data-tex"])
         if tag == "img":
             page.images.append((given.get("src", ""), given.get("alt")))
         if "output" in classes:
