@@ -22,6 +22,7 @@ from moelib.store import Store
 Progress = Callable[[int, int], None]
 Cell = dict[str, Any]
 KEPT = ("gate", "expert", "dim", "verdict", "complete", "advice")
+BATCH = 4  # experts decided in one task
 SIGNS = {"identifiable": "✓", "not_identifiable": "✗", "undecided": "?"}
 
 
@@ -166,9 +167,15 @@ def _text(cell: Cell) -> bytes:
 
 
 def _batches(pairs: Sequence[tuple[str, str]], gates: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """A batch is a score, dense and top-K: what its cells share is computed once."""
-    scores = dict.fromkeys(g.removeprefix("top_k_") for g in gates)
-    return [batch for s in scores if (batch := [p for p in pairs if p[0].removeprefix("top_k_") == s])]
+    """Some experts of one score, dense and top-K, so that what they share is computed once; the slow scores first."""
+    scores = dict.fromkeys(sorted((g.removeprefix("top_k_") for g in gates), key=dimension, reverse=True))
+    out = []
+    for score in scores:
+        mine = [p for p in pairs if p[0].removeprefix("top_k_") == score]
+        experts = list(dict.fromkeys(e for _, e in mine))
+        for i in range(0, len(experts), BATCH):
+            out.append([p for p in mine if p[1] in experts[i : i + BATCH]])
+    return out
 
 
 def _pool(workers: int | None, tasks: int) -> Any:

@@ -71,12 +71,35 @@ class Rates:
         status = {r.status for r in self.rows if r.cell_size in (1, 2)}
         return "not_identifiable" if MOVES in status else "undecided" if OPEN in status else "identifiable"
 
-    def _repr_markdown_(self) -> str:
-        rows = ["| parameter | atoms in the cell | error | because |", "|---|---|---|---|"]
+    @property
+    def groups(self) -> list[tuple[Rate, ...]]:
+        """The rows of each parameter by cell size, those of parameters with the same rates and reasons side by side."""
+        of: dict[str, list[Rate]] = {}
         for r in self.rows:
-            error = r.status if r.exponent is None else f"$n^{{{r.exponent}}}$"
-            rows.append(f"| ${r.tex}$ | {r.cell_size} | {error} | {r.reason} |")
-        return "\n".join(rows)
+            of.setdefault(r.parameter, []).append(r)
+        alike: dict[Any, list[tuple[Rate, ...]]] = {}
+        for rows in of.values():
+            alike.setdefault(tuple((r.cell_size, r.shown, r.reason) for r in rows), []).append(tuple(rows))
+        return [tuple(r for rows in group for r in rows) for group in alike.values()]
+
+    def _repr_markdown_(self) -> str:
+        sizes = sorted({r.cell_size for r in self.rows})
+        words = {1: "alone in its cell", 2: "two share a cell", 3: "three share a cell"}
+        out = ["| parameters | " + " | ".join(words[m] for m in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+        reasons: dict[str, list[str]] = {}
+        for group in self.groups:
+            letters = ", ".join(dict.fromkeys(f"${r.tex}$" for r in group))
+            by_size = {r.cell_size: r for r in group}
+            errors = [
+                "" if m not in by_size else by_size[m].status if by_size[m].exponent is None
+                else f"$n^{{{by_size[m].exponent}}}$" for m in sizes
+            ]  # fmt: skip
+            out.append(f"| {letters} | " + " | ".join(errors) + " |")
+            for r in by_size.values():
+                if r.cell_size < 3:
+                    reasons.setdefault(r.reason, []).append(f"{letters} {words[r.cell_size]}")
+        told = [f"- {'; '.join(where)}: {reason}." for reason, where in reasons.items()]
+        return "\n".join([*out, "", *told])
 
 
 @cache
@@ -166,7 +189,7 @@ def _decided(
 def _stuck(exact: LocalModel, name: str) -> str:
     """A relation between first moments that is no gauge and holds the parameter: its TeX, or nothing."""
     for r in exact.exact:
-        gauge = all(c.part == "gate" for m in r for c in m.by) and len({m.atom for m in r}) > 1
+        gauge = all(m.atom and all(c.part == "gate" for c in m.by) for m in r) and len({m.atom for m in r}) > 1
         if not gauge and any(c.param.name == name for m in r for c in m.by):
             return " + ".join(f"({c}) ${m.tex}$" for m, c in r.items()) + " = 0"
     return ""

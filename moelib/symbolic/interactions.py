@@ -21,7 +21,6 @@ from moelib.symbolic.modular import null_space
 from moelib.symbolic.operators import PDE, Operator, identity, partial, tex_derivative
 from moelib.symbolic.relations import Dependence
 from moelib.symbolic.units import Unit, sample_values
-from moelib.symbolic.verdict import display
 
 if TYPE_CHECKING:
     import sympy
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from moelib.formula import Formula
 
 MAX_ORDER = 3
+KINDS = ("weight", "generator", "consequence")
 Index = tuple[int, ...]  # positions of the parameters differentiated by, in order
 
 
@@ -55,6 +55,9 @@ class Interaction:
     def tex(self) -> str:
         """The equation as one LaTeX line."""
         return self.pde.tex("u")
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.tex}$"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-ready data."""
@@ -97,17 +100,12 @@ class Interactions:
         return "almost everywhere" if piecewise else "identically"
 
     def _repr_markdown_(self) -> str:
-        out = []
-        for kind, title in (("generator", "Interactions"), ("weight", "Weight"), ("consequence", "Consequences")):
-            lines = [f"$$\n{display(r.tex)}\n$$" for r in self.relations if r.kind == kind]
-            if kind == "generator" and not lines:
-                out.append("No interaction.")
-            elif lines:
-                out += [f"**{title}** ({len(lines)})", *lines]
-        if self.in_x:
-            out += ["**With coefficients that depend on x**", *(f"$$\n{e.tex('u')}\n$$" for e in self.in_x)]
-        out.append(self.sentence)
-        return "\n\n".join(out)
+        kinds = {kind: [r.tex for r in self.relations if r.kind == kind] for kind in KINDS}
+        out = [_block("Interactions", kinds["generator"]) or "No interaction."]
+        out.append(_block("Weight", kinds["weight"]))
+        out.append(_block("With coefficients that depend on $x$", [e.tex("u") for e in self.in_x]))
+        out.append(_block("Consequences of these", kinds["consequence"]))
+        return "\n\n".join([*filter(None, out), self.sentence])
 
     @property
     def sentence(self) -> str:
@@ -122,6 +120,12 @@ class Interactions:
                 f"{found}: a minor of that order is {minor:.3g} in a ball that excludes 0, so no relation is missing."
             )
         return f"{found} modulo a prime; no certificate was found within the effort, so the list may be incomplete."
+
+
+def _block(title: str, lines: Sequence[str]) -> str:
+    """Equations below one another, under a title; nothing for none."""
+    rows = " \\\\\n".join(lines)
+    return f"**{title}** ({len(lines)})\n\n$$\n\\begin{{gathered}}\n{rows}\n\\end{{gathered}}\n$$" if lines else ""
 
 
 def interactions(
@@ -222,7 +226,7 @@ def _sorted_out(vectors: list[dict[Index, Any]], unit: Unit, found: Dependence) 
         weight = () in v and len(v) == 2 and height == 1
         kind = "weight" if weight else "consequence" if follows else "generator"
         out.append(Interaction(_solved(v, symbols), height, kind))
-    return tuple(sorted(out, key=lambda r: ("weight", "generator", "consequence").index(r.kind)))
+    return tuple(sorted(out, key=lambda r: KINDS.index(r.kind)))
 
 
 def _operator(v: Mapping[Index, Any], symbols: Sequence[Any]) -> Operator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -126,6 +127,11 @@ def report(
         raise ValueError(f"expected an order of 1 to 3; got {order!r}")
     if density is not None and density not in DENSITIES:
         raise ValueError(f"unknown density {density!r}; known: {', '.join(DENSITIES)}")
+    for noun, text, known in (("gate", gate, GATES), ("expert", expert, EXPERTS)):
+        near = difflib.get_close_matches(text, known, 1)
+        if text not in known and text.isidentifier() and (noun == "gate" or near):
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}, or an expression in x"
+            raise ValueError(f"unknown {noun} {text!r}{hint}")
     score: str | Formula = gate if gate in GATES else with_bias(parse_formula(gate, "score"), dim)
     mean = EXPERTS[expert] if expert in EXPERTS else parse_formula(expert, "mean")
     return Report(Unit.of(score, mean, density, dim), order, (gate, expert))

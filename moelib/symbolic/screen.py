@@ -87,19 +87,17 @@ def _condition(c: dict[str, Any]) -> str:
 
 
 def _rates(report: Report) -> Iterator[str]:
-    """One entry for each group of parameters that share their rates and reasons."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name in dict.fromkeys(r.parameter for r in report.rates.rows):
-        mine = [r for r in report.rates.rows if r.parameter == name]
-        text = "; ".join(f"cell of {r.cell_size}: {r.shown}" for r in mine)
-        if len({r.shown for r in mine}) == 1:
-            text = mine[0].shown
-        elif len({r.shown for r in mine if r.cell_size > 1}) == 1:
-            text = f"{mine[0].shown}; sharing a cell: {mine[1].shown}"
-        reason = next((r for r in mine if r.cell_size == 2), mine[0]).reason
-        groups.setdefault((text, reason), []).append(_letters(name))
-    for (text, reason), names in groups.items():
-        yield f"{', '.join(names)}: {text} ({reason})"
+    for group in report.rates.groups:
+        names = dict.fromkeys(_letters(r.parameter) for r in group)
+        mine = {r.cell_size: r for r in group}
+        larger = {mine[m].shown for m in mine if m > 1}
+        if len({r.shown for r in mine.values()}) == 1:
+            text = mine[1].shown
+        elif len(larger) == 1:
+            text = f"{mine[1].shown}; sharing a cell: {larger.pop()}"
+        else:
+            text = "; ".join(f"cell of {m}: {r.shown}" for m, r in mine.items())
+        yield f"{', '.join(names)}: {text} ({mine.get(2, mine[1]).reason})"
 
 
 def _letters(name: str) -> str:

@@ -81,15 +81,13 @@ class Symmetries:
         }
 
     def _repr_markdown_(self) -> str:
-        rows = [f"{self.detail}\n"]
-        if len(self):
-            rows += ["| symmetry | kind | generator or map | flow | invariants |", "|---|---|---|---|---|"]
+        out = [self.detail, ""]
         for s in self:
-            name = s.name + (f" ({s.condition})" if s.condition else "")
-            flow = f"${s.flow_tex}$" if s.flow_tex else ""
-            invariants = ", ".join(f"${e}$" for e in s.invariants_tex)
-            rows.append(f"| {name} | {s.kind} | ${s.field_tex}$ | {flow} | {invariants} |")
-        return "\n".join(rows)
+            text = f"- {s.name}" + (f" ({s.condition})" if s.condition else "") + f", {s.kind}: ${s.field_tex}$"
+            text += f"; flow ${s.flow_tex}$" if s.flow_tex else ""
+            text += f"; unchanged: {', '.join(f'${e}$' for e in s.invariants_tex)}" if s.invariants_tex else ""
+            out.append(f"{text}.")
+        return "\n".join(out)
 
 
 def without_bars(tex: str) -> str:
