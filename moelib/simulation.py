@@ -59,6 +59,8 @@ class Experiment:
         Raises ValueError for an unknown gate or expert, and for a truth whose rows are not as long as its atoms.
         """
         model = regression_model(study.gate, study.expert)
+        if study.gate != "softmax":  # measures and charts know a gate slope and a bias, and no other gate parameter
+            raise ValueError(f"studies are written for the softmax gate; got {study.gate!r}")
         if {len(row) for row in study.truth} != {model.coordinates}:
             lengths = [len(row) for row in study.truth]
             raise ValueError(f"the truth needs rows of {model.coordinates} numbers, got rows of {lengths}")

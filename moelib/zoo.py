@@ -208,11 +208,18 @@ def summary(cell: Cell) -> str:
     over = [r for r in cell["rates"] if r["cell_size"] == 2] or cell["rates"]
     moving = dict.fromkeys(r["parameter"] for r in over if r["status"] == "not identifiable")
     if moving:
-        return f"{SIGNS['not_identifiable']} " + ",".join(moving)
+        letters = dict.fromkeys(_letter(name) for name in moving)
+        return f"{SIGNS['not_identifiable']} " + "".join(letters)
     if any(r["status"] != "rate" for r in over):
         return SIGNS["undecided"]
     worst = max(r["exponent"] for r in over)
     return f"{SIGNS['identifiable']} {'½' if worst == -0.5 else '¼' if worst == -0.25 else f'{-worst:g}'}"
+
+
+def _letter(name: str) -> str:
+    """A parameter's letter without index."""
+    plain = name.rstrip("0123456789")
+    return {"beta": "β", "tau": "τ", "lam": "λ", "nu": "ν"}.get(plain, plain)
 
 
 def _derivation(cell: Cell) -> str:

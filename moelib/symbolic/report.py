@@ -78,6 +78,12 @@ class Report:
         """What to do about it, a sentence each."""
         return tuple(advice(self.unit, self.rates, self.symmetries))
 
+    def _repr_markdown_(self) -> str:
+        verdict = self.verdict.replace("_", " ")
+        return "\n".join(
+            [f"Gate `{self.asked[0]}`, expert `{self.asked[1]}`: **{verdict}**.", "", *(f"- {a}" for a in self.advice)]
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The object of ``moelib check --json``."""
         u = self.unit
