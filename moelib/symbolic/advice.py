@@ -13,7 +13,10 @@ from moelib.symbolic.units import Unit
 
 def advice(unit: Unit, rates: Rates, symmetries: Symmetries) -> Iterator[str]:
     """Sentences that a practitioner can act on; none where nothing needs to be done."""
+    import sympy
+
     exact, over = rates.exact, rates.over
+    logarithmic = unit.scored().has(sympy.log)  # no norm to be perturbed
     for orbit in exact.orbits if exact else ():
         moved = ", ".join(orbit.params)
         shared = [c.param.name for c, _ in orbit.terms if c.param.role == "shared"]
@@ -24,6 +27,9 @@ def advice(unit: Unit, rates: Rates, symmetries: Symmetries) -> Iterator[str]:
             )
         elif unit.gate.startswith("activated_"):
             yield f"Use another activation, such as tanh: this one hides the scale of {moved}."
+        elif orbit.part == "gate" and (len(orbit.params) > 1 or "singular" not in unit.score.traits or logarithmic):
+            verb = "moves" if len(orbit.params) == 1 else "move together"
+            yield f"Remove a parameter of the gate: {moved} {verb} without changing it."
         elif orbit.part == "gate":
             yield (
                 f"Add noise to the norms (a positive number to |{orbit.params[0]}|, as the perturbed cosine router "

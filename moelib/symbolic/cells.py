@@ -16,6 +16,7 @@ is :math:`O(\varepsilon^{1/2})`: the rate is :math:`n^{-1/4}`.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -99,22 +100,23 @@ class LocalModel:
         A coordinate whose mean square no relation holds has mean square 0 there; then all its second moments are 0,
         which excludes further relations, and so on.
         """
-        import sympy
-
-        left = list(self.relations)
-        while left:
-            free = {m.by[0] for r in left for m in r if m.square}
-            seconds = dict.fromkeys(m for r in left for m in r if len(m.by) == 2 and not set(m.by) <= free)
-            if not seconds:
-                break
-            rows = sympy.Matrix([[r.get(m, 0) for r in left] for m in seconds])
-            left = [_combined(left, v) for v in rows.nullspace()]
-        return tuple(r for r in left if any(m.square for m in r))
+        return _blind(self.relations)
 
     @property
     def free(self) -> tuple[Coordinate, ...]:
-        """The coordinates whose mean square the data do not see to second order."""
-        return tuple(dict.fromkeys(m.by[0] for r in self.blind for m in r if m.square))
+        """The coordinates whose mean square the data do not see to second order, or for all that is known do not.
+
+        Where the mean square of p is free, M_bp may be as large as the root of M_bb M_pp, which exceeds the model's
+        error; so it can hide other mean squares. The others are seen only if they are so without their products with
+        free ones: then a matrix of theirs of the size of the error is all that is left.
+        """
+        hidden = _squares(self.blind)
+        while True:
+            apart = [{m: c for m, c in r.items() if len(m.by) == 2 and not hidden & set(m.by)} for r in self.relations]
+            more = _squares(_blind([r for r in apart if r]))
+            if not more:
+                return tuple(dict.fromkeys(m.by[0] for m in self.moments if m.square and m.by[0] in hidden))
+            hidden |= more
 
     @property
     def seen(self) -> bool:
@@ -163,6 +165,26 @@ def orbits(unit: Unit) -> tuple[Orbit, ...]:
                 held.add(pin.symbol)
                 found.append(Orbit(terms, part, pin))
     return tuple(found)
+
+
+def _blind(relations: Sequence[dict[Moment, Any]]) -> tuple[dict[Moment, Any], ...]:
+    """The combinations of relations that a positive semidefinite M could satisfy, as far as its diagonal tells."""
+    import sympy
+
+    left = list(relations)
+    while left:
+        free = _squares(left)
+        seconds = dict.fromkeys(m for r in left for m in r if len(m.by) == 2 and not set(m.by) <= free)
+        if not seconds:
+            break
+        rows = sympy.Matrix([[r.get(m, 0) for r in left] for m in seconds])
+        left = [_combined(left, v) for v in rows.nullspace()]
+    return tuple(r for r in left if any(m.square for m in r))
+
+
+def _squares(relations: Iterable[dict[Moment, Any]]) -> set[Coordinate]:
+    """The coordinates whose mean square some relation holds."""
+    return {m.by[0] for r in relations for m in r if m.square}
 
 
 def _combined(rows: list[dict[Moment, Any]], weights: Any) -> dict[Moment, Any]:
@@ -267,7 +289,7 @@ def _related(unit: Unit, functions: dict[Moment, Any], fixed: tuple[Orbit, ...],
     # sines of rational multiples of x would become polynomials of a high degree in one another
     angles = set().union(*(a.free_symbols for f in functions.values() for a in f.atoms(sympy.sin, sympy.cos)))
     numbers = {s: v for s, v in values.items() if s not in angles}
-    at_numbers = [almost_everywhere(f).subs(numbers) for f in functions.values()]
+    at_numbers = [almost_everywhere(f).xreplace(numbers) for f in functions.values()]
     found = Dependence(*_by_intervals(at_numbers, unit.variables))
     rows = tuple({m: c for m, c in zip(moments, row, strict=True) if c != 0} for row in found.relations)
     proof = None

@@ -10,6 +10,7 @@ from typing import Any
 from moelib.gates.scores import BIAS
 from moelib.symbolic.cells import CONTAMINATED, LocalModel, bias, local_model
 from moelib.symbolic.conditions import decide_condition
+from moelib.symbolic.relations import vanishes
 from moelib.symbolic.splits import Split, flat_splits
 from moelib.symbolic.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Coordinate, Unit
@@ -174,7 +175,10 @@ def _decided(
     free = [c for c in over.free if c.param.name == name]
     if not free and not _heats(unit, over, name):
         blind = len(over.blind)
-        among = f"none of the {blind} relations that hold a mean square holds its own" if blind else (
+        which = "the one relation that holds a mean square does not hold" if blind == 1 else (
+            f"none of the {blind} relations that hold a mean square holds"
+        )  # fmt: skip
+        among = f"{which} its own" if blind else (
             "no relation between the first and second derivatives of the model holds a mean square"
         )  # fmt: skip
         return QUARTER, RATE, f"{among}, so its mean square in the cell is of the order of the model's error"
@@ -265,9 +269,33 @@ def _invariants(
             exponent = (HALF if size == 1 else QUARTER) if sure else None
             reason = f"unchanged along the orbit of {', '.join(s.moves)}; with {', '.join(sorted(held))} held fixed "
             reason += "the data see the rest" if sure else "the local model is not clear"
-            gate = {c.symbol for c in exact.unit.coordinates() if c.param.event_shape or c.part != "gate"}
+            weight = bias(exact.unit)
             for tex, e in zip(s.invariants_tex, s.invariants, strict=True):
-                told = size == 1 or bool(gate & e.free_symbols)  # of a shared cell only the total weight is known
-                if tex not in known and told:
+                one = e.free_symbols <= {c.symbol for c in exact.unit.coordinates()}  # no difference of two atoms
+                told = size == 1 or (one and not (weight and e.has(weight.symbol)))  # a shared cell tells its weight
+                if tex not in known and told and _still(e, exact):
                     out.append(Rate(tex, tex, size, exponent, RATE if sure else OPEN, reason))
     return out
+
+
+def _still(e: Any, exact: LocalModel) -> bool:
+    """Whether an invariant of one motion stays along all orbits, and is more than a sign, which is constant nearby.
+
+    Along an orbit of the gate the bias moves too, so that the atom's weight stays.
+    """
+    import sympy
+
+    unit, weight = exact.unit, bias(exact.unit)
+    if not e.free_symbols <= {c.symbol for c in unit.coordinates()}:
+        return True  # a difference of two atoms
+    if all(vanishes(sympy.diff(e, s)) for s in e.free_symbols):
+        return False
+    score = unit.scored()
+    for o in exact.orbits:
+        change = sympy.Add(*[v * sympy.diff(e, c.symbol) for c, v in o.terms])
+        if o.part == "gate" and weight is not None:
+            pace = sympy.Add(*[v * sympy.diff(score, c.symbol) for c, v in o.terms])
+            change -= pace / sympy.diff(score, weight.symbol) * sympy.diff(e, weight.symbol)
+        if not vanishes(change):
+            return False
+    return True

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Rows = dict[Any, Poly]  # monomial in x -> coefficient
 
+LONG = 10  # terms of a coefficient that is not factored by sympy, which may take seconds
 MAX_SUPPORT = 14  # functions in one relation; the coefficients are minors, at 2^n multiplications
 
 
@@ -93,7 +94,7 @@ class Dependence:
 
         row = [sympy.S.Zero] * len(self._functions)
         for j, c in vector.items():
-            row[j] = sympy.factor(self.kernels.expression(c))
+            row[j] = _factored(c, self.kernels)
         return _tidied(row)
 
     def _rows(self, chosen: Iterable[int]) -> list[Rows]:
@@ -219,6 +220,16 @@ def _primitive(vector: list[Poly]) -> list[Poly]:
     scale = reduce(lambda a, b: a * b // gcd(a, b), (int(c.q) for c in numbers), 1)
     content = reduce(gcd, (int(c.p) * (scale // int(c.q)) for c in numbers), 0)
     return [p * scale / content for p in vector]
+
+
+def _factored(p: Poly, kernels: Kernels) -> sympy.Expr:
+    import sympy
+
+    if len(p) <= LONG:
+        return sympy.factor(kernels.expression(p))
+    number, factors = p.factor()
+    powers = [kernels.expression(f) ** int(n) for f, n in factors]
+    return sympy.Mul(sympy.Rational(int(number.p), int(number.q)), *powers)
 
 
 def _tidied(coefficients: list[sympy.Expr]) -> list[sympy.Expr]:

@@ -18,7 +18,7 @@ from moelib.symbolic.advice import advice
 from moelib.symbolic.cells import bias
 from moelib.symbolic.certificate import Certificate
 from moelib.symbolic.conditions import CONDITIONS, ConditionVerdict, decide_condition
-from moelib.symbolic.exponents import Rates, rates
+from moelib.symbolic.exponents import MOVES, Rates, rates
 from moelib.symbolic.interactions import Interactions, interactions
 from moelib.symbolic.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Unit
@@ -106,9 +106,10 @@ class Report:
 
     def local(self) -> Iterator[dict[str, Any]]:
         """The local models as conditions: the minimal form of exact and over-specified identifiability."""
+        lost = any(r.status == MOVES and r.cell_size == 1 for r in self.rates.rows)
         for name, m in (("local_exact", self.rates.exact), ("local_over_specified", self.rates.over)):
             if m is not None:
-                known = "undecided" if not m.complete else "dependent" if m.blind or m.orbits else "independent"
+                known = "undecided" if not m.complete else "dependent" if m.blind or lost else "independent"
                 digest = m.certificate.digest if m.certificate else None
                 yield {"name": name, "form": "minimal", "verdict": known, "certificate": digest}
 

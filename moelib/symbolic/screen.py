@@ -104,6 +104,8 @@ def _letters(name: str) -> str:
     """An invariant's TeX for a terminal."""
     name = re.sub(r"\\frac\{(.+)\}\{(.+)\}$", r"\1 / \2", name)
     name = re.sub(r"\\lVert (.+?) \\rVert", r"|\1|", name)
+    name = re.sub(r"\\left\\lvert \{?(.+?)\}?\\right\\rvert", r"|\1|", name)
+    name = re.sub(r"\\sqrt\[(\d)\]\{(.+?)\}", r"(\2)^(1/\1)", name)
     name = re.sub(r"_\{(\d)((?:,\w)*)\}", lambda m: m[1] + (f"[{m[2][1:]}]" if m[2] else ""), name)
     name = re.sub(r"\\(left|right)\b|[{}\\]", "", name)
     return re.sub(r"\s+\)", ")", name)

@@ -124,6 +124,32 @@ def test_zero_diagonals_exclude_what_hangs_on_them() -> None:
     assert a not in found.free
 
 
+def test_what_hides_behind_a_free_mean_square_is_not_called_seen() -> None:
+    """c B + w^2 B_v / 2 + w D: d_w^2 = d_c d_v, and with M_cc free M_cv may exceed the error, though M_vv does not.
+
+    Two atoms at c +- 1/2, v -+ q^2, w +- q differ from one by the order of q^4, so w is found at n^(-1/8).
+    """
+
+    def fn(m, x, c, v, w):
+        r = m.input_norm(x)
+        return c * m.sin(v * r) + w**2 * r * m.sin(v * r + m.pi / 2) / 2 + w * m.exp(-r)
+
+    expert = Formula("hidden", fn, (Param("c", "c"), Param("v", "v"), Param("w", "w")), "")
+    found = local_model(Unit.of("softmax", expert))
+    assert [{m.tex for m in r} for r in found.blind] == [{r"\partial_{c}^{2} \Psi_{1}"}]
+    assert [c.symbol.name for c in found.free] == ["c", "w"]
+
+
+def test_a_free_intercept_hides_an_output_weight_under_a_density() -> None:
+    """2 c d_nu - c d_c^2 = d_b d_p: a cell of four atoms can hide c at the order eps^(3/8)."""
+    a, b, c, p = Param("a", "a", ("d",)), Param("b", "b"), Param("c", "c"), Param("p", "p")
+    expert = Formula("tanh and p", lambda m, x, a, b, c, p: c * m.tanh(m.dot(a, x) + b) + p, (a, b, c, p), "")
+    found = local_model(Unit.of("softmax", expert, "gaussian"), certified=False)
+    assert {c.symbol.name for c in found.free} == {"c", "p"}
+    without = Formula("tanh", lambda m, x, a, b, c: c * m.tanh(m.dot(a, x) + b), (a, b, c), "")
+    assert local_model(Unit.of("softmax", without, "gaussian"), certified=False).free == ()
+
+
 def test_a_perturbation_of_the_input_alone_leaves_a_helmholtz_equation() -> None:
     """tau2 = 0: |z| = 1, so the sum of squares in u is the unit itself; in beta1 some mean square goes unseen."""
     slope, beta0, tau1, _ = SCORES["perturbed_cosine"].params

@@ -95,7 +95,7 @@ expressions = st.recursive(
 @given(expressions, expressions)
 def test_algebra_is_kept(p, q) -> None:
     assert vanishes((p + q) ** 2 - p**2 - 2 * p * q - q**2)
-    assert vanishes(sympy.expand(p * q) - q * p)
+    assert vanishes(sympy.expand(p * q, power_exp=False) - q * p)  # exp(exp(x + a)) has one form, not two
     assert not vanishes((p + q) ** 2 - p**2 - 2 * p * q - q**2 - 1)
 
 

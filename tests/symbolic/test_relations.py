@@ -254,3 +254,11 @@ def test_large_sets_are_certified():
     certificate = certify(f, [str(n) for n in range(30)], (X,), {A: 2}, "thirty")
     assert abs(float(certificate.determinant)) < 1e-120
     assert verify(certificate)
+
+
+def test_long_coefficients_are_factored_too() -> None:
+    x, a, b = sympy.symbols("x a b", real=True)
+    c = (a + b + 1) ** 3 * (a - 2)
+    ((first, second),) = relations([x, sympy.expand(c) * x], [x])
+    assert sympy.expand(first + second * c) == 0
+    assert {f for f in first.args if not f.is_Number} == {(a + b + 1) ** 3, a - 2}
