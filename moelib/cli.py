@@ -198,6 +198,8 @@ def _check(chosen: argparse.Namespace) -> None:
             found = report(chosen.gate, chosen.expert, chosen.density, chosen.dim, chosen.order)
             data, text = found.to_json(), "" if chosen.json else screen(found)
             files = {c.digest: chosen.certificates / f"{c.digest[:12]}.json" for c in found.certificates}
+    except (ArithmeticError, NotImplementedError, RecursionError):
+        raise UsageError("these expressions could not be decided: somewhere they are not real numbers") from None
     except ValueError as error:
         raise UsageError(str(error)) from error
     except TimeoutError:

@@ -63,6 +63,7 @@ def test_the_json_names_the_files(said, elsewhere) -> None:
         (("--expert", "c*tahn(a*x+b)"), "did you mean 'tanh'"),
         (("--expert", "__import__('os')"), "character"),
         (("--expert", "a.b*x"), "character"),
+        (("--expert", "tanh(a*x)*sqrt(-1-b^2)"), "not real numbers"),
         (("--density", "poisson"), "unknown density 'poisson'"),
         (("--dim", "4"), "a dimension of 1 to 3"),
         (("--order", "0"), "an order of 1 to 3"),

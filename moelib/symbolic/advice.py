@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from moelib.symbolic.cells import CONTAMINATED
+from moelib.symbolic.cells import CONTAMINATED, bias
 from moelib.symbolic.conditions import decide_condition
 from moelib.symbolic.exponents import MOVES, Rates
 from moelib.symbolic.symmetries import Symmetries
@@ -60,11 +60,18 @@ def advice(unit: Unit, rates: Rates, symmetries: Symmetries) -> Iterator[str]:
             f"Expect {over.free[0].param.name} and the variance of a shared cell to be slow; a known variance, or a "
             "mean that is not linear with an intercept, removes the heat equation behind it."
         )
+    if any(s.mechanism == "affine" and {c.param.name for c in unit.coordinates() if c.part == "expert"} <= set(s.moves)
+           for s in rates.splits):  # fmt: skip
+        yield "Keep k <= 2 k* - 2: with these experts k* = 2 is k = 3 for free, so that atoms cannot be counted."
+    for s in symmetries.conditional:
+        yield f"There is one more symmetry, {s.name}, {s.condition}; nothing above holds for it."
+    if unit.normaliser.name.startswith("top_k"):
+        yield "All of this holds on a selection cell; an atom that is split needs as many more active experts."
     translations = [s for s in symmetries.continuous if s.kind == "all atoms together" and not _shared(unit, s.moves)]
-    slopes = {p.name for p in unit.score.params if p.event_shape}
+    weight = bias(unit)
     if translations:
         yield "Pin the last gate (its bias, and its slope where slopes translate) before comparing parameters."
-    if any(slopes & set(s.moves) for s in translations):
+    if any(set(s.moves) - ({weight.param.name} if weight else set()) for s in translations):
         yield "Keep fewer than twice as many atoms as the truth has: with k >= 2 k* every cell can be split for free."
 
 

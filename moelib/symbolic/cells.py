@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -100,7 +100,8 @@ class LocalModel:
         A coordinate whose mean square no relation holds has mean square 0 there; then all its second moments are 0,
         which excludes further relations, and so on.
         """
-        return _blind(self.relations)
+        found = _blind(self.relations)
+        return () if len(found) == 1 and _indefinite(found[0]) else found
 
     @property
     def free(self) -> tuple[Coordinate, ...]:
@@ -122,6 +123,12 @@ class LocalModel:
     def seen(self) -> bool:
         """Whether each blind relation was checked to hold a positive semidefinite matrix, so that none is spurious."""
         return all(_semidefinite(r) for r in self.blind)
+
+    @property
+    def first_order(self) -> LocalModel:
+        """The same with one fitted atom in each cell: first moments and their relations, which come first."""
+        moments = tuple(m for m in self.moments if len(m.by) < 2)
+        return replace(self, moments=moments, relations=self.exact)
 
     @property
     def exact(self) -> tuple[dict[Moment, Any], ...]:
@@ -197,6 +204,17 @@ def _combined(rows: list[dict[Moment, Any]], weights: Any) -> dict[Moment, Any]:
 
 def _semidefinite(relation: dict[Moment, Any]) -> bool:
     """Whether the second moments of a relation, up to a common sign, are a positive semidefinite matrix."""
+    matrix = _second_moments(relation)
+    return bool(matrix.is_positive_semidefinite or (-matrix).is_positive_semidefinite)
+
+
+def _indefinite(relation: dict[Moment, Any]) -> bool:
+    """Whether they surely are not, with either sign: two of the diagonal differ in sign."""
+    diagonal = _second_moments(relation).diagonal()
+    return any(d.is_positive for d in diagonal) and any(d.is_negative for d in diagonal)
+
+
+def _second_moments(relation: dict[Moment, Any]) -> Any:
     import sympy
 
     pairs = {m.by: c for m, c in relation.items() if len(m.by) == 2}
@@ -207,8 +225,7 @@ def _semidefinite(relation: dict[Moment, Any]) -> bool:
         value = pairs.get(by, pairs.get(by[::-1], 0))  # an off-diagonal moment stands for two equal entries
         return value if i == j else value / sympy.Integer(2)
 
-    matrix = sympy.Matrix(len(coordinates), len(coordinates), entry)
-    return bool(matrix.is_positive_semidefinite or (-matrix).is_positive_semidefinite)
+    return sympy.Matrix(len(coordinates), len(coordinates), entry)
 
 
 @cache

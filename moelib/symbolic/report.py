@@ -23,6 +23,8 @@ from moelib.symbolic.interactions import Interactions, interactions
 from moelib.symbolic.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Unit
 
+LETTERS = 2  # of a name that may be a constant expert
+
 
 @dataclass(frozen=True)
 class Report:
@@ -139,6 +141,8 @@ def report(
         if text not in known and text.isidentifier() and (noun == "gate" or near):
             hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}, or an expression in x"
             raise ValueError(f"unknown {noun} {text!r}{hint}")
+        if text not in known and text.isidentifier() and len(text) > LETTERS:
+            raise ValueError(f"unknown {noun} {text!r}; known: {', '.join(known)}, or an expression in x")
     score: str | Formula = gate if gate in GATES else with_bias(parse_formula(gate, "score"), dim)
     mean = EXPERTS[expert] if expert in EXPERTS else parse_formula(expert, "mean")
     return Report(Unit.of(score, mean, density, dim), order, (gate, expert))

@@ -7,16 +7,21 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from moelib.symbolic.cells import CONTAMINATED
 from moelib.symbolic.operators import PDE, Operator
 from moelib.symbolic.report import Report
 from moelib.symbolic.units import Unit
 
 WIDTH = 110
 SHOWN = 8  # relations listed; the JSON has all
+TITLES = {
+    "local_exact": "derivatives of the model, one atom for each true one",
+    "local_over_specified": "derivatives of the model, two atoms for one",
+}
 WORDS = {"identifiable": "identifiable", "not_identifiable": "not identifiable", "undecided": "undecided"}
 NOTHING = {
     "identifiable": "nothing: every parameter can be learned",
-    "not_identifiable": "nothing is known that would help",
+    "not_identifiable": "report what the symmetries leave unchanged",
     "undecided": "look at the conditions left open",
 }
 
@@ -31,11 +36,12 @@ def screen(report: Report) -> str:
         ("Rates", _rates(report)),
         ("What to do", report.advice or (NOTHING[report.verdict],)),
     ]
-    verdict = f"{WORDS[report.verdict]}: gate and expert parameters of an over-fitted atom "
+    whose = "the trainable component" if report.unit.gate == CONTAMINATED else "a true atom that two atoms share"
+    verdict = f"{WORDS[report.verdict]}: gate and expert parameters of {whose} "
     verdict += {
-        "identifiable": "can all be recovered, up to translations of the gate, relabelling and sign flips",
+        "identifiable": "can all be recovered, up to the symmetries of gates with translations, relabelling and signs",
         "not_identifiable": "cannot all be recovered",
-        "undecided": "may or may not be recoverable: see the conditions left open",
+        "undecided": "may or may not be recoverable: see what is left open",
     }[report.verdict]
     lines = list(_item("Verdict", [verdict]))
     for title, entries in parts:
@@ -83,7 +89,8 @@ def _conditions(report: Report) -> Iterator[str]:
 
 def _condition(c: dict[str, Any]) -> str:
     proof = f"  {c['certificate'][:12]}" if c.get("certificate") else ""
-    return f"{c['name'].replace('_', ' ')} ({c['form']}): {c['verdict']}{proof}"
+    name = TITLES.get(c["name"], f"{c['name'].replace('_', ' ')} ({c['form']})")
+    return f"{name}: {c['verdict']}{proof}"
 
 
 def _rates(report: Report) -> Iterator[str]:
@@ -94,9 +101,9 @@ def _rates(report: Report) -> Iterator[str]:
         if len({r.shown for r in mine.values()}) == 1:
             text = mine[1].shown
         elif len(larger) == 1:
-            text = f"{mine[1].shown}; sharing a cell: {larger.pop()}"
+            text = f"{mine[1].shown}; where atoms share a true one: {larger.pop()}"
         else:
-            text = "; ".join(f"cell of {m}: {r.shown}" for m, r in mine.items())
+            text = "; ".join(f"{r.shown} where {m} share a true atom" if m > 1 else r.shown for m, r in mine.items())
         yield f"{', '.join(names)}: {text} ({mine.get(2, mine[1]).reason})"
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from moelib.symbolic.exponents import MOVES, OPEN, rates
+from moelib.symbolic.report import report
 from moelib.symbolic.units import Unit
 
 HALF, QUARTER = Fraction(-1, 2), Fraction(-1, 4)
@@ -104,7 +105,7 @@ def test_a_contaminated_model_has_cells_of_one_atom() -> None:
     table = found("contaminated", "linear", "gaussian")
     assert {r.cell_size for r in table.rows} == {1}
     assert {r.exponent for r in table.rows} == {HALF}
-    assert found("contaminated", "linear").verdict == "not_identifiable"  # without a density lam and (a, b) mix
+    assert found("contaminated", "linear").verdict == "undecided"  # the frozen mean may tell lam and (a, b) apart
 
 
 def test_a_log_gate_on_the_line_is_no_gate() -> None:
@@ -117,3 +118,27 @@ def test_every_row_has_a_reason() -> None:
     for row in found("softmax", "tanh").rows:
         assert row.to_json().keys() >= {"parameter", "cell_size", "exponent", "reason"}
         assert len(row.reason) > 20
+
+
+def user(gate, expert, density=None, dim=1):
+    return report(gate, expert, density, dim).rates
+
+
+def test_an_invariant_stays_along_every_orbit() -> None:
+    assert not any(r"\lvert" in r.parameter for r in user("p*q*w*x", "tanh").rows)
+    assert not any("frac{a}" in r.parameter for r in user("softmax", "tanh(c*a*x+b)").rows)
+
+
+def test_of_a_shared_cell_the_weight_of_one_atom_is_not_told() -> None:
+    assert not any("beta_{0}" in r.parameter for r in user("log(abs(w*x))", "tanh").rows if r.cell_size > 1)
+
+
+def test_what_a_hidden_spread_hides_in_turn_gets_no_exponent() -> None:
+    table = user("softmax", "c*tanh(a*x+b)+p", "gaussian")
+    assert table.verdict == "undecided"
+    assert {r.parameter for r in table.rows if r.cell_size == 2 and r.status == OPEN} >= {"c", "p"}
+
+
+def test_an_indefinite_relation_hides_nothing() -> None:
+    assert user("softmax", "w*x+v*norm(x)", dim=2).rows != ()
+    assert found("softmax", "tanh").over.free == ()

@@ -74,7 +74,7 @@ def test_the_screen_of_a_cosine_router() -> None:
         "Add noise to the norms",
         "Pin the last gate",
         "beta1[1] / |beta1|",
-        "c: n^(-1/2); sharing a cell: not identifiable",
+        "c: n^(-1/2); where atoms share a true one: not identifiable",
     ):
         assert part in text, part
     assert max(map(len, text.splitlines())) <= 110
@@ -98,6 +98,7 @@ def test_the_screen_of_a_linear_expert_names_the_cure() -> None:
         ("beta1", "tanh"),
         ("a*x", "tanh(a*x+b)"),
         ("beta0*tanh(w*x)", "tanh"),
+        ("softmax", "mlp"),
     ],
     ids=str,
 )
@@ -105,3 +106,12 @@ def test_mistakes_are_one_clear_sentence(arguments) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]{15,}") as caught:
         report(*arguments)
     assert "Traceback" not in str(caught.value)
+
+
+def test_advice_for_linear_experts_and_for_gates_that_translate() -> None:
+    assert any("k <= 2 k* - 2" in a for a in report("softmax", "linear").advice)
+    assert not any("k <= 2 k* - 2" in a for a in report("softmax", "weighted_tanh").advice)
+    assert any("k >= 2 k*" in a for a in report("softmax", "tanh").advice)
+    assert not any("k >= 2 k*" in a for a in report("activated_tanh", "tanh").advice)
+    assert any("selection cell" in a for a in report("top_k_softmax", "tanh").advice)
+    assert any("Remove a parameter of the gate" in a for a in report("w*x*t", "tanh").advice)
