@@ -224,7 +224,7 @@ def _unit_rows(
     ]
     for order in orders:
         for by in combinations_with_replacement(own, order):
-            derivative = sympy.diff(u, *by) if by else u
+            derivative = sympy.diff(u, *by, simplify=False) if by else u
             shown = f"{tex_derivative([letters[s] for s in by])} {name}".strip()
             yield shown, derivative.subs(at).doit() if at else derivative, _kind(by)
 

@@ -170,7 +170,7 @@ def _derivatives(
 
     for order in (0, 1, 2) if form == "literal" else (1, 2):
         for by in combinations_with_replacement(letters, order):
-            derivative = sympy.diff(h, *by) if by else h
+            derivative = sympy.diff(h, *by, simplify=False) if by else h
             shown = f"{tex_derivative([letters[s] for s in by])} {name}".strip()
             for monomial in _monomials(x, 2 - order):
                 kind = ("value", "first" if monomial == 1 else "mixed", "mixed" if by[:1] != by[1:] else "square")

@@ -132,7 +132,6 @@ class Kernels:
         self._exponents: dict[sympy.Expr, None] = {}
         self._angles: dict[sympy.Expr, None] = {}
         self._seen: set[Any] = set()
-        self._cache: dict[Any, Poly] = {}
         for e in expressions:
             self._collect(e)
         self._exp = Lattice(self._exponents, variables)
@@ -194,65 +193,25 @@ class Kernels:
 
     def element(self, e: sympy.Expr) -> Poly:
         """The polynomial of an expression, denominators as generators."""
-        found = self._cache.get(e)
-        if found is None:
-            found = self._cache[e] = self._build(e)
-        return found
+        return self._polynomials(e)
 
-    def _build(self, e: sympy.Expr) -> Poly:
-        import sympy
+    @cached_property
+    def _polynomials(self) -> Reading:
         from flint import fmpq
 
-        if e.is_Rational:
-            return self.ring.constant(fmpq(int(e.p), int(e.q)))
-        if e.is_Symbol:
-            return self.gens[self._index[e]]
-        if e is sympy.pi:
-            return self.gens[self._index[e]] ** 2
-        if e.is_Add or e.is_Mul:
-            total = self.element(e.args[0])
-            for part in e.args[1:]:
-                total = total + self.element(part) if e.is_Add else total * self.element(part)
-            return total
-        if isinstance(e, sympy.exp) or e is sympy.E:
-            out = self.ring.constant(1)
-            for n, at in zip(
-                self._exp.coordinates(e.args[0] if e.args else sympy.S.One), self.exponentials, strict=True
-            ):
-                out *= self.gens[at[n < 0]] ** abs(n)
-            return out
-        if e.is_Pow and e.exp.is_Rational:
-            return self._power(e.base, int(e.exp.p), int(e.exp.q))
-        if isinstance(e, (sympy.sin, sympy.cos)):
-            return self._angle(e.args[0])[isinstance(e, sympy.cos)]
-        plain = _rewritten(e)
-        return self.element(plain) if plain is not None else self.gens[self._index[e]]
+        return Reading(self, self.gens, lambda p, q: self.ring.constant(fmpq(p, q)))
 
-    def _power(self, base: Any, p: int, q: int) -> Poly:
-        """base^(p/q): whole powers, reciprocals, and a power below q of the root of degree q."""
-        import sympy
-        from flint import fmpq
+    def at(self, key: Any) -> int:
+        """The generator of a symbol, of a function, of ("reciprocal", base) or of ("root", base, degree)."""
+        return self._index[key]
 
-        if base is sympy.pi and q == 2:  # the generator of pi is its root
-            base, q = sympy.sqrt(sympy.pi), 1
-        whole = self.gens[self._index[sympy.pi]] if base == sympy.sqrt(sympy.pi) else self.element(base)
-        n, rest = divmod(p, q)
-        if n < 0 and base.is_Rational:
-            out = self.ring.constant(fmpq(int(base.q), int(base.p)) ** -n)
-        elif n < 0:
-            out = self.gens[self._index["reciprocal", base]] ** -n
-        else:
-            out = whole**n
-        return out * self.gens[self._index["root", base, q]] ** rest if rest else out
+    def exponent(self, w: sympy.Expr) -> list[int]:
+        """An exponent that occurs, as a whole-number combination of the basis exponents."""
+        return self._exp.coordinates(w)
 
-    def _angle(self, w: sympy.Expr) -> tuple[Poly, Poly]:
-        """Sine and cosine of a whole-number combination of the basis angles, by the addition theorem."""
-        sine, cosine = self.ring.constant(0), self.ring.constant(1)
-        for n, (s, c) in zip(self._trig.coordinates(w), self.circles, strict=True):
-            for _ in range(abs(n)):
-                s_n = self.gens[s] if n > 0 else -self.gens[s]
-                sine, cosine = sine * self.gens[c] + cosine * s_n, cosine * self.gens[c] - sine * s_n
-        return sine, cosine
+    def angle(self, w: sympy.Expr) -> list[int]:
+        """An angle that occurs, as a whole-number combination of the basis angles."""
+        return self._trig.coordinates(w)
 
     def reduced(self, p: Poly) -> Poly:
         """Whole powers of roots, signs and cosines replaced by what they are, outermost roots first."""
@@ -296,6 +255,74 @@ class Kernels:
                 for monomial, c in p.to_dict().items()
             ]
         )
+
+
+class Reading:
+    """Expressions computed in any ring in which the generators have a value.
+
+    gens : a value for each generator. constant : numerator and denominator -> value.
+    """
+
+    def __init__(self, kernels: Kernels, gens: Sequence[Any], constant: Callable[[int, int], Any]) -> None:
+        self.kernels, self.gens, self.constant = kernels, gens, constant
+        self._cache: dict[Any, Any] = {}
+
+    def __call__(self, e: sympy.Expr) -> Any:
+        """The value of an expression that the kernels were made for."""
+        found = self._cache.get(e)
+        if found is None:
+            found = self._cache[e] = self._build(e)
+        return found
+
+    def _build(self, e: sympy.Expr) -> Any:
+        import sympy
+
+        if e.is_Rational:
+            return self.constant(int(e.p), int(e.q))
+        if e.is_Symbol:
+            return self.gens[self.kernels.at(e)]
+        if e is sympy.pi:
+            return self.gens[self.kernels.at(e)] ** 2
+        if e.is_Add or e.is_Mul:
+            total = self(e.args[0])
+            for part in e.args[1:]:
+                total = total + self(part) if e.is_Add else total * self(part)
+            return total
+        if isinstance(e, sympy.exp) or e is sympy.E:
+            out, exponent = self.constant(1, 1), e.args[0] if e.args else sympy.S.One
+            for n, at in zip(self.kernels.exponent(exponent), self.kernels.exponentials, strict=True):
+                out *= self.gens[at[n < 0]] ** abs(n)
+            return out
+        if e.is_Pow and e.exp.is_Rational:
+            return self._power(e.base, int(e.exp.p), int(e.exp.q))
+        if isinstance(e, (sympy.sin, sympy.cos)):
+            return self._angle(e.args[0])[isinstance(e, sympy.cos)]
+        plain = _rewritten(e)
+        return self(plain) if plain is not None else self.gens[self.kernels.at(e)]
+
+    def _power(self, base: Any, p: int, q: int) -> Any:
+        """base^(p/q): whole powers, reciprocals, and a power below q of the root of degree q."""
+        import sympy
+
+        if base is sympy.pi and q == 2:  # the generator of pi is its root
+            base, q = sympy.sqrt(sympy.pi), 1
+        n, rest = divmod(p, q)
+        if n < 0 and base.is_Rational:
+            out = self.constant(int(base.q), int(base.p)) ** -n
+        elif n < 0:
+            out = self.gens[self.kernels.at(("reciprocal", base))] ** -n
+        else:
+            out = (self.gens[self.kernels.at(sympy.pi)] if base == sympy.sqrt(sympy.pi) else self(base)) ** n
+        return out * self.gens[self.kernels.at(("root", base, q))] ** rest if rest else out
+
+    def _angle(self, w: sympy.Expr) -> tuple[Any, Any]:
+        """Sine and cosine of a whole-number combination of the basis angles, by the addition theorem."""
+        sine, cosine = self.constant(0, 1), self.constant(1, 1)
+        for n, (s, c) in zip(self.kernels.angle(w), self.kernels.circles, strict=True):
+            for _ in range(abs(n)):
+                s_n = self.gens[s] if n > 0 else -self.gens[s]
+                sine, cosine = sine * self.gens[c] + cosine * s_n, cosine * self.gens[c] - sine * s_n
+        return sine, cosine
 
 
 def cleared(

@@ -7,68 +7,49 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from moelib.symbolic.kernels import Kernels, Poly, cleared, substituted
+from moelib.symbolic.kernels import Kernels, Poly, Reading
 
 if TYPE_CHECKING:
     import sympy
 
 PRIME = 2**61 - 1  # 3 modulo 4, which makes square roots easy; smaller ones follow where it does not fit
 TRIES = 20
+MARGIN = 6  # points beyond the number of functions
 
 
 class Residues:
-    """Values modulo a prime for the generators without a variable, consistent with what the kernels are.
+    """Values modulo a prime for the generators, consistent with what the kernels are.
 
-    The values belong to what the generators mean, so that two rings agree about them. Roots of numbers exist modulo
-    some primes only, roots of parameters at some points only; both are tried in turn.
+    values : of the generators without a variable; they belong to what these mean, so that two rings agree about them.
+    Roots of numbers exist modulo some primes only, roots of parameters at some points only; both are tried in turn.
     """
 
     def __init__(self, kernels: Kernels) -> None:
         import sympy
 
         self.kernels, self.prime = kernels, PRIME
-        for attempt in range(TRIES * 2 ** len(kernels.algebraic)):
-            self.values = [_hashed(f"{attempt} {m}") for m in kernels.meaning]
-            if self._settle(_hashed(str(attempt))):
+        self._names = [str(m) for m in kernels.meaning]
+        for attempt in range(TRIES * 2 ** len(kernels.towers)):
+            self.values = [_hashed(f"{attempt} {name}") for name in self._names]
+            if self._settle(self.values, True, str(attempt)):
                 return
             self.prime = sympy.prevprime(self.prime)
             while self.prime % 4 != 3:
                 self.prime = sympy.prevprime(self.prime)
         raise ArithmeticError("no point modulo a prime satisfies the relations between the kernels")
 
-    def _settle(self, t: int) -> bool:
-        """Give circles, roots and reciprocals their values; False when a root does not exist here."""
-        kernels, prime, values = self.kernels, self.prime, self.values
-        for s, c in kernels.circles:  # rational points of the circle
-            inverse = pow(1 + t * t, -1, prime)
-            values[s], values[c] = 2 * t * inverse % prime, (1 - t * t) * inverse % prime
-        for i in kernels.signs:
-            values[i] = 1
-        for e, inverse_e in kernels.exponentials:
-            values[inverse_e] = pow(values[e], -1, prime)
-        for i, degree, base in kernels.towers:
-            if not kernels.free[i]:
-                continue
-            q = self.value(kernels.element(base))
-            if not q:
-                return False
-            if degree == -1:
-                values[i] = pow(q, -1, prime)
-                continue
-            if degree == 2:
-                root = pow(q, (prime + 1) // 4, prime)
-            elif gcd(degree, prime - 1) == 1:
-                root = pow(q, pow(degree, -1, prime - 1), prime)
-            else:
-                return False
-            if pow(root, degree, prime) != q:
-                return False
-            values[i] = root
-        return True
+    def columns(self, expressions: Sequence[sympy.Expr]) -> list[dict[int, int]]:
+        """The expressions at random values of the variables, more of them than expressions: point -> value."""
+        out: list[dict[int, int]] = [{} for _ in expressions]
+        for point in range(len(expressions) + MARGIN):
+            read = self._reading(self._point(point))
+            for column, e in zip(out, expressions, strict=True):
+                if value := int(read(e)):
+                    column[point] = value
+        return out
 
     def value(self, p: Poly) -> int:
         """A polynomial in generators without a variable."""
@@ -81,51 +62,66 @@ class Residues:
             total += term
         return total % self.prime
 
-    def columns(self, expressions: Sequence[sympy.Expr]) -> list[dict[Any, int]]:
-        """The expressions over a common denominator: monomial in the generators with a variable -> value."""
+    def _reading(self, values: Sequence[int]) -> Reading:
+        from flint import nmod
+
+        prime = self.prime
+        return Reading(self.kernels, [nmod(v, prime) for v in values], lambda p, q: nmod(p, prime) / nmod(q, prime))
+
+    def _point(self, point: int) -> list[int]:
+        """Values of all generators, those without a variable as everywhere."""
         kernels = self.kernels
-        powers = [(self._bound[i], degree, self._image(q)) for i, degree, q in kernels.powers if i in self._bound]
-        clear = [(self._bound[i], self._image(base)) for i, base in kernels.denominators if i in self._bound]
+        for attempt in range(TRIES * 2 ** len(kernels.towers)):
+            salt = f"{point} {attempt}"
+            values = [
+                v if free else _hashed(f"{salt} {name}")
+                for v, free, name in zip(self.values, kernels.free, self._names, strict=True)
+            ]
+            if self._settle(values, False, salt):
+                return values
+        raise ArithmeticError("no point modulo a prime satisfies the relations between the kernels")
 
-        def reduced(p: Poly) -> Poly:
-            for i, degree, power in powers:
-                p = substituted(p, i, degree, power, 0)
-            return p
+    def _settle(self, values: list[int], free: bool, salt: str) -> bool:
+        """Give circles, signs, roots and reciprocals their values, those with a variable or those without one.
 
-        polynomials = cleared([reduced(self._image(kernels.element(e))) for e in expressions], clear, reduced)
-        return [{m: int(c) for m, c in p.to_dict().items()} for p in polynomials]
+        False when a root does not exist or a denominator is 0 there.
+        """
+        kernels, prime = self.kernels, self.prime
+        for s, c in kernels.circles:  # rational points of the circle
+            if kernels.free[s] == free:
+                t = _hashed(f"{salt} {self._names[s]}")
+                inverse = pow(1 + t * t, -1, prime)
+                values[s], values[c] = 2 * t * inverse % prime, (1 - t * t) * inverse % prime
+        for i in kernels.signs:
+            if kernels.free[i] == free:
+                values[i] = 1 if free or values[i] % 2 else prime - 1
+        for e, inverse_e in kernels.exponentials:
+            values[inverse_e] = pow(values[e], -1, prime)
+        read = self._reading(values)  # towers come inner ones first, so that what is read has its value
+        for i, degree, base in kernels.towers:
+            if kernels.free[i] == free:
+                q = int(read(base))
+                root = self._root(q, degree) if q else None
+                if root is None:
+                    return False
+                values[i] = root
+                read.gens[i] = read.constant(root, 1)
+        return True
 
-    @cached_property
-    def _bound(self) -> dict[int, int]:
-        """Generators with a variable: place in the small ring."""
-        return {i: place for place, i in enumerate(j for j, free in enumerate(self.kernels.free) if not free)}
-
-    @cached_property
-    def _ring(self) -> Any:
-        from flint import Ordering, nmod_mpoly_ctx
-
-        return nmod_mpoly_ctx.get(
-            [f"r{i}" for i in range(max(1, len(self._bound)))], modulus=self.prime, ordering=Ordering.degrevlex
-        )
-
-    def _image(self, p: Poly) -> Poly:
-        """A polynomial with the values of its generators without a variable."""
-        prime, values = self.prime, self.values
-        places = list(self._bound) or [0]
-        fixed = [i for i, free in enumerate(self.kernels.free) if free]
-        powers: dict[tuple[int, int], int] = {}
-        out: dict[Any, int] = {}
-        for monomial, c in p.to_dict().items():
-            term = int(c.p) if c.q == 1 else int(c.p) * pow(int(c.q), -1, prime)
-            for i in fixed:
-                n = int(monomial[i])
-                if n:
-                    if (i, n) not in powers:
-                        powers[i, n] = pow(values[i], n, prime)
-                    term = term * powers[i, n] % prime
-            key = tuple(int(monomial[i]) for i in places) if self._bound else (0,)
-            out[key] = (out.get(key, 0) + term) % prime
-        return self._ring.from_dict({m: c for m, c in out.items() if c})
+    def _root(self, q: int, degree: int) -> int | None:
+        """A root of some degree (-1: the inverse), or None where there is none or this prime cannot tell."""
+        prime = self.prime
+        if degree == -1:
+            return pow(q, -1, prime)
+        odd = degree
+        while odd % 2 == 0:  # square roots that are squares themselves, as -1 is none
+            q = pow(q, (prime + 1) // 4, prime) if pow(q, (prime - 1) // 2, prime) == 1 else 0
+            odd //= 2
+            if odd % 2 == 0 and pow(q, (prime - 1) // 2, prime) != 1:
+                q = prime - q
+        if not q or gcd(odd, prime - 1) != 1:
+            return None
+        return pow(q, pow(odd, -1, prime - 1), prime)
 
 
 def null_space(columns: Sequence[Mapping[Any, int]], prime: int) -> tuple[list[int], list[dict[int, int]]]:
