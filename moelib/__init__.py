@@ -41,7 +41,7 @@ _HOME = {
     # exact statements
     "interactions": "symbolic.interactions",
     "report": "symbolic.report",
-    "verify": "symbolic.certificate",
+    "verify": "symbolic.algebra.certificate",
     "Zoo": "zoo",
     "symbolic": "symbolic",
     # figures

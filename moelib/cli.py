@@ -265,7 +265,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    from moelib.symbolic.certificate import Certificate, verify
+    from moelib.symbolic.algebra.certificate import Certificate, verify
 
     sound = True
     for path in chosen.files:

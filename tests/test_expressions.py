@@ -22,7 +22,7 @@ from moelib.formula import inputs
 from moelib.gates.catalogue import SCORES
 from moelib.models import jet
 from moelib.ops import ACTIVATIONS, sympy_world, torch_world
-from moelib.symbolic.identifiability import activation_functions
+from moelib.symbolic.conditions.identifiability import activation_functions
 from tests.tolerances import close
 
 R = sympy.Rational

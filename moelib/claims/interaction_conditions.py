@@ -15,19 +15,19 @@ POWERS = ("identity", "relu", "leaky_relu", "square", "cube", "log_abs")
 
 def decided(name: str, statement: str, key: str, condition: str, expect: str, over: str, members: tuple[str, ...],
             /, **more: object) -> Claim:  # fmt: skip
-    """A claim that a condition was decided as expected for all members: see :func:`moelib.symbolic.tables.decided`."""
+    """A claim that a condition was decided as expected for all members: see ``decided`` in conditions/tables.py."""
     return proved(
-        name, statement, key, "tables:decided", kind="condition", name=condition, expect=expect, over=over,
+        name, statement, key, "conditions.tables:decided", kind="condition", name=condition, expect=expect, over=over,
         members=members, **more,
     )  # fmt: skip
 
 
 def locus(name: str, statement: str, key: str, condition: str, at: str, expect: str, members: tuple[str, ...],
           /, **more: object) -> Claim:  # fmt: skip
-    """A claim about a condition on a locus of parameters: see :func:`moelib.symbolic.tables.locus`."""
+    """A claim about a condition on a locus of parameters: see :func:`moelib.symbolic.conditions.tables.locus`."""
     return proved(
-        name, statement, key, "tables:locus", kind="condition", name=condition, at=at, expect=expect, over="expert",
-        members=members, **more,
+        name, statement, key, "conditions.tables:locus", kind="condition", name=condition, at=at, expect=expect,
+        over="expert", members=members, **more,
     )  # fmt: skip
 
 

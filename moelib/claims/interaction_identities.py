@@ -27,7 +27,7 @@ SOFTMAX = (
         r"For $F = e^{\beta_1^\top x + \beta_0} h$ with experts $h = (a^\top x + b)^3$: "
         r"$a^\top\partial_a F + b\,\partial_b F = 3F$.",
         SOFTMAX_PAPER,
-        "identities:homogeneity",
+        "identities.softmax:homogeneity",
         expert="cube",
         degree=3,
     ),
@@ -38,14 +38,14 @@ SOFTMAX = (
         r"$\partial_{\beta_1} F = \frac{\varphi(b)}{\varphi'(b)}\,\partial_a F$ for every $\varphi$ with "
         r"$\varphi'(b) \ne 0$.",
         SOFTMAX_PAPER,
-        "identities:input_free",
+        "identities.softmax:input_free",
     ),
     proved(
         "hierarchical-numerators",
         r"The numerators $H = e^{a^\top x} e^{\omega^\top x} h$ of a two-level gate obey "
         r"$\partial_a H = \partial_\omega H$, whatever the expert is.",
         SOFTMAX_PAPER,
-        "gate_identities:hierarchical_levels",
+        "identities.gates:hierarchical_levels",
     ),
     proved(
         "hierarchical-leaf",
@@ -53,7 +53,7 @@ SOFTMAX = (
         r"$H = e^{a^\top x} e^{\omega^\top x} h$ of a two-level gate obey $\partial_\alpha H = \partial_\omega "
         r"\partial_b H = \partial_a \partial_b H$.",
         SOFTMAX_PAPER,
-        "gate_identities:hierarchical_leaf",
+        "identities.gates:hierarchical_leaf",
     ),
 )
 
@@ -63,14 +63,14 @@ TEMPERATURE = (
         r"With $u = e^{(\beta_1^\top x + \beta_0)/\tau} h$ and any expert, "
         r"$\partial_\tau u = -\frac{1}{\tau}(\beta_1^\top\partial_{\beta_1} + \beta_0\,\partial_{\beta_0})\,u$.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_scaling",
+        "identities.gates:temperature_scaling",
     ),
     proved(
         "temperature-scaling-outside",
         r"With a gate bias that is not divided by $\tau$, $u = e^{\beta_1^\top x/\tau + \beta_0} h$, the relation is "
         r"$\partial_\tau u = -\frac{1}{\tau}\,\beta_1^\top\partial_{\beta_1} u$.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_scaling",
+        "identities.gates:temperature_scaling",
         bias="outside",
     ),
     proved(
@@ -78,7 +78,7 @@ TEMPERATURE = (
         r"For linear experts in a Gaussian density and $u = e^{\beta_1^\top x/\tau} f(y \mid a^\top x + b, \nu)$, "
         r"$\partial_\tau u = -\frac{1}{\tau}\,\beta_1^\top\partial_{\beta_1} u$.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_scaling",
+        "identities.gates:temperature_scaling",
         expert="linear",
         density="gaussian",
         bias="none",
@@ -88,7 +88,7 @@ TEMPERATURE = (
         r"With $u = e^{(\beta_1^\top x + \beta_0)/\tau} h$ every ridge expert obeys "
         r"$\partial_a u = \tau\,\partial_{\beta_1}\partial_b u$.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_ridge",
+        "identities.gates:temperature_ridge",
     ),
     proved(
         "temperature-mixed",
@@ -96,7 +96,7 @@ TEMPERATURE = (
         r"-\frac{1}{\tau^2}\,\beta_1^\top\partial_a u$ if the gate bias is not divided by $\tau$, and "
         r"$-\frac{\beta_0}{\tau^2}\,\partial_b u$ is added on the right if it is.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_mixed",
+        "identities.gates:temperature_mixed",
     ),
     proved(
         "temperature-mixed-density",
@@ -104,7 +104,7 @@ TEMPERATURE = (
         r"$\partial_\tau\partial_b u = -\frac{1}{\tau}\,\beta_1^\top\partial_{\beta_1}\partial_b u "
         r"= -\frac{1}{\tau^2}\,\beta_1^\top\partial_a u$.",
         TEMPERATURE_PAPER,
-        "gate_identities:temperature_mixed",
+        "identities.gates:temperature_mixed",
         density="gaussian",
         dim=2,
     ),
@@ -114,7 +114,7 @@ TEMPERATURE = (
         r"defect: $\partial_\tau v + \frac{1}{\tau}\,\beta_1^\top\partial_{\beta_1} v "
         r"= \frac{1}{\tau^2}[z\sigma'(z) - \sigma(z)]\,v$.",
         TEMPERATURE_PAPER,
-        "gate_identities:activation_defect",
+        "identities.gates:activation_defect",
     ),
     proved(
         "defect-free",
@@ -123,14 +123,14 @@ TEMPERATURE = (
         r"$z < 0$, so for $\sigma(z) = cz$ among the activations that are differentiable at 0, and for ReLU and leaky "
         "ReLU besides.",
         "",
-        "gate_identities:defect_free_activations",
+        "identities.gates:defect_free_activations",
     ),
     proved(
         "power-gates",
         r"For $v = e^{\sigma(z)/\tau} h$, $z = \beta_1^\top x$ and $\sigma(z) = |z|^p$ with any $p > 0$: "
         r"$\partial_\tau v = -\frac{1}{p\tau}\,\beta_1^\top\partial_{\beta_1} v$.",
         TEMPERATURE_PAPER,
-        "gate_identities:power_activation",
+        "identities.gates:power_activation",
     ),
     *(
         proved(
@@ -139,7 +139,7 @@ TEMPERATURE = (
             rf"$\sigma(z) = z^{p}$: $\partial_\tau v = -\frac{{1}}{{{p}\tau}}\,\beta_1^\top\partial_{{\beta_1}} "
             rf"v$.",
             TEMPERATURE_PAPER,
-            "gate_identities:power_activation",
+            "identities.gates:power_activation",
             degree=p,
         )
         for p in (2, 3, 4)
@@ -149,7 +149,7 @@ TEMPERATURE = (
         r"For $v = e^{\sigma(z)/\tau} h$, $z = \beta_1^\top x$ and $\sigma(z) = \log|z|$: "
         r"$\beta_1^\top\partial_{\beta_1} v = \frac{1}{\tau}\,v$.",
         TEMPERATURE_PAPER,
-        "gate_identities:log_activation",
+        "identities.gates:log_activation",
     ),
     proved(
         "activation-ridge",
@@ -158,7 +158,7 @@ TEMPERATURE = (
         r"Gaussian "
         "density and for every ridge expert.",
         TEMPERATURE_PAPER,
-        "gate_identities:activation_ridge",
+        "identities.gates:activation_ridge",
         density="gaussian",
     ),
     proved(
@@ -166,7 +166,7 @@ TEMPERATURE = (
         r"With the tanh activation in the gate the ridge relation $\partial_a v = \tau\,\partial_{\beta_1}\partial_b "
         r"v$ fails.",
         TEMPERATURE_PAPER,
-        "gate_identities:ridge_relation_fails",
+        "identities.gates:ridge_relation_fails",
         kind="counterexample",
         gate="activated_tanh",
     ),
@@ -178,7 +178,7 @@ DENSITY = (
         r"For Gaussian densities and linear experts under the softmax gate, "
         r"$\partial_a u = \partial_{\beta_1}\partial_b u$.",
         DEEPSEEK_PAPER,
-        "density_identities:gaussian_ridge",
+        "identities.densities:gaussian_ridge",
         gate="softmax",
     ),
     proved(
@@ -186,34 +186,34 @@ DENSITY = (
         r"For Gaussian densities and linear experts under the temperature gate, $\partial_a u = "
         r"\tau\,\partial_{\beta_1}\partial_b u$.",
         TEMPERATURE_PAPER,
-        "density_identities:gaussian_ridge",
+        "identities.densities:gaussian_ridge",
     ),
     proved(
         "heat-equation",
         r"For Gaussian densities around any expert with an intercept $b$, under every gate, "
         r"$\partial_b^2 u = 2\,\partial_\nu u$ with the variance $\nu$.",
         DEEPSEEK_PAPER,
-        "density_identities:heat_equation",
+        "identities.densities:heat_equation",
     ),
     proved(
         "product-form",
         r"For Gaussian densities and linear experts under the softmax gate, "
         r"$\partial_{\beta_1} u\,\partial_b u = \partial_{\beta_0} u\,\partial_a u$.",
         GAUSSIAN_PAPER,
-        "density_identities:product_form",
+        "identities.densities:product_form",
     ),
     proved(
         "variance-by-mean",
         r"A Gaussian density with mean $h$ and variance $\nu$ obeys $\partial_\nu f = \frac12\,\partial_h^2 f$.",
         SOFTMAX_CONTAMINATED_PAPER,
-        "density_identities:variance_by_mean",
+        "identities.densities:variance_by_mean",
     ),
     proved(
         "contaminated-linear",
         r"For a linear expert the new component of a contaminated mixture obeys $\partial_b^2 f = 2\,\partial_\nu f$, "
         r"$\partial_a\partial_b f = x\,\partial_b^2 f = 2x\,\partial_\nu f$ and $\partial_a f = x\,\partial_b f$.",
         "",
-        "density_identities:contaminated_linear",
+        "identities.densities:contaminated_linear",
     ),
     proved(
         "softmax-contaminated",
@@ -221,7 +221,7 @@ DENSITY = (
         r"$\partial_{\eta_w} h = x_w\,\partial_{\eta_v} h$, such as every ridge expert with bias, "
         r"$\partial_{\eta_w} g = \partial_{\beta_w}\partial_{\eta_v} g$.",
         "",
-        "density_identities:softmax_contaminated",
+        "identities.densities:softmax_contaminated",
     ),
 )
 
@@ -230,7 +230,7 @@ ROUTERS = (
         "cosine-norm",
         r"Under the vanilla cosine router, whatever the expert is, $\beta_1^\top\partial_{\beta_1} H = 0$.",
         COSINE_PAPER,
-        "router_identities:cosine_scale",
+        "identities.routers:cosine_scale",
     ),
     proved(
         "cosine-orders",
@@ -239,7 +239,7 @@ ROUTERS = (
         r"F/\partial\beta_1^{(u_1)}\cdots\partial\beta_1^{(u_t)} "
         r"= 0$.",
         COSINE_PAPER,
-        "router_identities:cosine_orders",
+        "identities.routers:cosine_orders",
     ),
     proved(
         "perturbed-scale",
@@ -247,14 +247,14 @@ ROUTERS = (
         r"= \frac{\tau_1}{\lVert\beta_1\rVert + \tau_1}\,s\,\tilde H$ with the score $s$ without bias, which vanishes "
         r"identically for $\tau_1 = 0$, whatever $\tau_2$ is.",
         COSINE_PAPER,
-        "router_identities:perturbed_scale",
+        "identities.routers:perturbed_scale",
     ),
     proved(
         "perturbed-scale-broken",
         r"For $\tau_1 > 0$ the relation of the vanilla router fails: "
         r"$\beta_1^\top\partial_{\beta_1}\tilde H$ is not 0.",
         COSINE_PAPER,
-        "router_identities:perturbed_scale_is_broken",
+        "identities.routers:perturbed_scale_is_broken",
         kind="counterexample",
     ),
     proved(
@@ -263,7 +263,7 @@ ROUTERS = (
         r"$\tau_2 = 0$, "
         r"$\sum_j \partial^2\tilde H/\partial u_j^2 = \tilde H$, so both perturbations are needed.",
         "",
-        "router_identities:cosine_helmholtz",
+        "identities.routers:cosine_helmholtz",
     ),
     proved(
         "cosine-symmetric",
@@ -271,21 +271,21 @@ ROUTERS = (
         r"$\partial_{u_i}\partial_{a_j}\tilde H = \partial_{u_j}\partial_{a_i}\tilde H$, since the normalised input is "
         "parallel to the input.",
         "",
-        "router_identities:cosine_symmetric",
+        "identities.routers:cosine_symmetric",
     ),
     proved(
         "sigmoid-input-free",
         r"Under the sigmoid gate, at $\beta_1 = 0$ and $a = 0$, $\partial_{\beta_1} F = C\,\partial_a F$ with "
         r"$C = (1 - \sigma(\beta_0))\,\varphi(b)/\varphi'(b)$.",
         SIGMOID_PAPER,
-        "gate_identities:sigmoid_input_free",
+        "identities.gates:sigmoid_input_free",
     ),
     proved(
         "sigmoid-linear",
         r"Under the sigmoid gate linear experts obey "
         r"$\partial_{\beta_1}\partial_b F = \partial_a\partial_{\beta_0} F$ for every $\beta_1$.",
         SIGMOID_PAPER,
-        "gate_identities:sigmoid_ridge",
+        "identities.gates:sigmoid_ridge",
         expert="linear",
     ),
     proved(
@@ -293,7 +293,7 @@ ROUTERS = (
         r"Under the sigmoid gate not linear experts alone but all ridge experts obey "
         r"$\partial_{\beta_1}\partial_b F = \partial_a\partial_{\beta_0} F$.",
         "",
-        "gate_identities:sigmoid_ridge",
+        "identities.gates:sigmoid_ridge",
         expert="any",
     ),
 )
@@ -303,7 +303,7 @@ ZERO_SLOPE = proved(
     r"Under the sigmoid gate, at $\beta_1 = 0$, every ridge expert obeys "
     r"$\partial_{\beta_1}\partial_b F = (1 - \sigma(\beta_0))\,\partial_a F$.",
     "",
-    "gate_identities:sigmoid_zero_slope",
+    "identities.gates:sigmoid_zero_slope",
 )
 
 MULTIPLIERS = (
@@ -312,7 +312,7 @@ MULTIPLIERS = (
         r"Under the temperature gate, splitting every atom into slopes $\beta_{1j} \pm \delta$ with half the weight "
         r"multiplies numerator and denominator by $\cosh(\delta^\top x/\tau)$ and leaves $f_G$ unchanged.",
         "",
-        "multipliers:temperature_cosh",
+        "identities.multipliers:temperature_cosh",
         kind="counterexample",
     ),
     proved(
@@ -321,7 +321,7 @@ MULTIPLIERS = (
         r"weight multiplies numerator and denominator by $\cosh(\delta^\top x/(\lVert x\rVert + \tau_2))$ and leaves "
         r"$f_G$ unchanged.",
         "",
-        "multipliers:perturbed_cosh",
+        "identities.multipliers:perturbed_cosh",
         kind="counterexample",
     ),
     proved(
@@ -330,7 +330,7 @@ MULTIPLIERS = (
         r"unit "
         "by a function of $x$ that depends on the atom, so it does not cancel.",
         "",
-        "multipliers:activation_has_no_cosh",
+        "identities.multipliers:activation_has_no_cosh",
         kind="counterexample",
     ),
 )

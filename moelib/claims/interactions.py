@@ -69,7 +69,7 @@ _ROWS = (
 )  # fmt: skip
 
 SYMMETRIES = tuple(
-    proved(f"symmetry-{name}", statement, "", "symmetry_table:symmetry_row", name=row) for name, row, statement in _ROWS
+    proved(f"symmetry-{name}", statement, "", "symmetry.table:symmetry_row", name=row) for name, row, statement in _ROWS
 )
 
 _SPLITS = (
@@ -94,7 +94,8 @@ _SPLITS = (
 FLAT = (
     *(
         proved(
-            f"flat-{name}", statement, "", "tables:split", kind="counterexample", members=members, mechanism=mechanism
+            f"flat-{name}", statement, "", "conditions.tables:split",
+            kind="counterexample", members=members, mechanism=mechanism,
         )
         for name, mechanism, members, statement in _SPLITS
     ),
@@ -102,7 +103,7 @@ FLAT = (
         "flat-none",
         "For sigmoid, tanh, GELU, SiLU, softplus and sine experts no motion of the parameters multiplies, shifts or "
         "keeps $h$, and $h$ is affine in no direction, so none of these flat directions exists but at $a = 0$.",
-        "", "tables:no_split", kind="condition", members=WAVY,
+        "", "conditions.tables:no_split", kind="condition", members=WAVY,
     ),
 )  # fmt: skip
 

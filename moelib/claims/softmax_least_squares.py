@@ -89,35 +89,35 @@ CLAIMS = (
         r"For every ridge expert $h = \varphi(a^\top x + b)$ the atom $F = e^{\beta_1^\top x} h$ obeys "
         r"$\partial_a F = \partial_{\beta_1}\partial_b F$.",
         "derived",
-        check=_symbolic("identities:ridge_interaction_for_every_activation"),
+        check=_symbolic("identities.softmax:ridge_interaction_for_every_activation"),
     ),
     _claim(
         "missing-squares",
         "identity",
         r"For linear experts also $\partial_b^2 F = 0$ and $\partial_a^2 F = 0$.",
         "derived",
-        check=_symbolic("identities:missing_squares", expert="linear"),
+        check=_symbolic("identities.softmax:missing_squares", expert="linear"),
     ),
     _claim(
         "homogeneity-square",
         "identity",
         r"For $\varphi(z) = z^2$: $a^\top\partial_a F + b\,\partial_b F = 2F$.",
         "derived",
-        check=_symbolic("identities:homogeneity", expert="square", degree=2),
+        check=_symbolic("identities.softmax:homogeneity", expert="square", degree=2),
     ),
     _claim(
         "homogeneity-relu",
         "identity",
         r"For ReLU experts, almost everywhere: $a^\top\partial_a F + b\,\partial_b F = F$.",
         "derived",
-        check=_symbolic("identities:homogeneity", expert="relu", degree=1),
+        check=_symbolic("identities.softmax:homogeneity", expert="relu", degree=1),
     ),
     _claim(
         "translation",
         "identity",
         r"Adding one vector to every $\beta_{1i}$ and one number to every $\beta_{0i}$ leaves $f_G$ unchanged.",
         "derived",
-        check=_symbolic("identities:translation_gauge", k=3),
+        check=_symbolic("identities.softmax:translation_gauge", k=3),
     ),
     *(
         _claim(
@@ -127,7 +127,7 @@ CLAIMS = (
             "in its literal form, are linearly independent.",
             "derived",
             check=_symbolic(
-                "identifiability:strong_identifiability", expert=expert, atoms=TANH_EXPERTS, form="literal"
+                "conditions.identifiability:strong_identifiability", expert=expert, atoms=TANH_EXPERTS, form="literal"
             ),
         )
         for expert in ("tanh", "sigmoid", "gelu")
@@ -139,7 +139,7 @@ CLAIMS = (
             f"{name} experts are not strongly identifiable: the functions of the condition are linearly dependent.",
             "derived",
             check=_symbolic(
-                "identifiability:strong_identifiability",
+                "conditions.identifiability:strong_identifiability",
                 expert=expert,
                 atoms=TANH_EXPERTS[1:],
                 form="minimal",
@@ -154,7 +154,7 @@ CLAIMS = (
         r"The condition fails for two tanh experts with $(a_2, b_2) = -(a_1, b_1)$.",
         "own",
         key="",
-        check=_symbolic("identifiability:flipped_pair", expert="tanh"),
+        check=_symbolic("conditions.identifiability:flipped_pair", expert="tanh"),
     ),
     _claim(
         "flat-linear",
@@ -163,7 +163,7 @@ CLAIMS = (
         "changing $f_G$.",
         "own",
         key="",
-        check=_symbolic("flat:flat_direction", name="slope_split"),
+        check=_symbolic("flat.constructions:flat_direction", name="slope_split"),
     ),
     _claim(
         "flat-relu",
@@ -172,7 +172,7 @@ CLAIMS = (
         r"$|t| < 1$.",
         "own",
         key="",
-        check=_symbolic("flat:flat_direction", name="scale_split", expert="relu"),
+        check=_symbolic("flat.constructions:flat_direction", name="scale_split", expert="relu"),
     ),
     _claim(
         "flat-square",
@@ -180,7 +180,7 @@ CLAIMS = (
         r"Two experts $g_i^2 (a^\top x + b)^2$ of one cell with $p g_1^2 + (1 - p) g_2^2 = 1$ give the same $f_G$.",
         "own",
         key="",
-        check=_symbolic("flat:flat_direction", name="scale_split", expert="square"),
+        check=_symbolic("flat.constructions:flat_direction", name="scale_split", expert="square"),
     ),
     _claim(
         "cosh",
@@ -189,7 +189,7 @@ CLAIMS = (
         r"weight leaves $f_G$ unchanged, while the Voronoi loss is of order $\|\delta\|^2$.",
         "own",
         key="",
-        check=_symbolic("flat:flat_direction", name="cosh_multiplier"),
+        check=_symbolic("flat.constructions:flat_direction", name="cosh_multiplier"),
     ),
     _claim(
         "two-as-three",
@@ -198,7 +198,7 @@ CLAIMS = (
         r"$k \le 2k^* - 2$.",
         "own",
         key="",
-        check=_symbolic("flat:flat_direction", name="two_as_three"),
+        check=_symbolic("flat.constructions:flat_direction", name="two_as_three"),
     ),
     _claim(
         "polynomially-many",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from moelib.symbolic.cells import CONTAMINATED, bias
-from moelib.symbolic.conditions import decide_condition
+from moelib.symbolic.conditions.decisions import decide_condition
 from moelib.symbolic.exponents import MOVES, Rates
-from moelib.symbolic.symmetries import Symmetries
+from moelib.symbolic.symmetry.symmetries import Symmetries
 from moelib.symbolic.units import Unit
 
 

@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
-from moelib.symbolic.certificate import Certificate
-from moelib.symbolic.independence import certify
+from moelib.symbolic.algebra.certificate import Certificate
+from moelib.symbolic.algebra.independence import certify
+from moelib.symbolic.algebra.kernels import almost_everywhere
+from moelib.symbolic.algebra.operators import tex_derivative
+from moelib.symbolic.algebra.relations import Dependence
 from moelib.symbolic.interactions import derivatives, multi_indices
-from moelib.symbolic.kernels import almost_everywhere
-from moelib.symbolic.operators import tex_derivative
-from moelib.symbolic.relations import Dependence
 from moelib.symbolic.units import Coordinate, Unit, sample_values
 
 CONTAMINATED = "contaminated"

@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from moelib.gates.scores import BIAS
+from moelib.symbolic.algebra.relations import vanishes
 from moelib.symbolic.cells import CONTAMINATED, LocalModel, bias, local_model
-from moelib.symbolic.conditions import decide_condition
-from moelib.symbolic.relations import vanishes
-from moelib.symbolic.splits import Split, flat_splits
-from moelib.symbolic.symmetries import Symmetries, symmetries
+from moelib.symbolic.conditions.decisions import decide_condition
+from moelib.symbolic.flat.splits import Split, flat_splits
+from moelib.symbolic.symmetry.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Coordinate, Unit
 
 HALF, QUARTER = Fraction(-1, 2), Fraction(-1, 4)

@@ -15,11 +15,11 @@ from functools import cache
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
-from moelib.symbolic.certificate import Certificate
-from moelib.symbolic.independence import certify
-from moelib.symbolic.modular import null_space
-from moelib.symbolic.operators import PDE, Operator, identity, partial, tex_derivative
-from moelib.symbolic.relations import Dependence
+from moelib.symbolic.algebra.certificate import Certificate
+from moelib.symbolic.algebra.independence import certify
+from moelib.symbolic.algebra.modular import null_space
+from moelib.symbolic.algebra.operators import PDE, Operator, identity, partial, tex_derivative
+from moelib.symbolic.algebra.relations import Dependence
 from moelib.symbolic.units import Unit, sample_values
 
 if TYPE_CHECKING:

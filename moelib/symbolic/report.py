@@ -15,12 +15,12 @@ from moelib.formula import Formula
 from moelib.gates.catalogue import GATES
 from moelib.gates.scores import BIAS
 from moelib.symbolic.advice import advice
+from moelib.symbolic.algebra.certificate import Certificate
 from moelib.symbolic.cells import bias
-from moelib.symbolic.certificate import Certificate
-from moelib.symbolic.conditions import CONDITIONS, ConditionVerdict, decide_condition
+from moelib.symbolic.conditions.decisions import CONDITIONS, ConditionVerdict, decide_condition
 from moelib.symbolic.exponents import MOVES, Rates, rates
 from moelib.symbolic.interactions import Interactions, interactions
-from moelib.symbolic.symmetries import Symmetries, symmetries
+from moelib.symbolic.symmetry.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Unit
 
 LETTERS = 2  # of a name that may be a constant expert

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from moelib.symbolic.algebra.operators import PDE, Operator
 from moelib.symbolic.cells import CONTAMINATED
-from moelib.symbolic.operators import PDE, Operator
 from moelib.symbolic.report import Report
 from moelib.symbolic.units import Unit
 

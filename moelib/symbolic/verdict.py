@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from moelib.symbolic.certificate import Certificate
+from moelib.symbolic.algebra.certificate import Certificate
 
 WIDE = 110  # characters of TeX that fit on a line of the page
 
@@ -17,7 +17,7 @@ class Verdict:
     holds : whether the statement was proved. ``False`` means refuted or left undecided; ``detail`` says which.
     tex : the statement as one LaTeX line in the papers' notation, without delimiters.
     detail : one plain sentence: how it was decided and what was substituted.
-    certificate : for independence, the data that :func:`moelib.symbolic.certificate.verify` rechecks.
+    certificate : for independence, the data that :func:`moelib.symbolic.algebra.certificate.verify` rechecks.
     """
 
     holds: bool

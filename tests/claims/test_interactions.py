@@ -10,7 +10,7 @@ import pytest
 from moelib.book.checks import tex
 from moelib.claims import registry
 from moelib.claims.evaluate import check, decide
-from moelib.symbolic.certificate import verify
+from moelib.symbolic.algebra.certificate import verify
 
 CLAIMS = [c for c in registry() if c.chapter == "interactions"]
 CHECKED = [c for c in CLAIMS if c.check]

@@ -1,7 +1,7 @@
 """How the tests of conditions look at a verdict."""
 
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.conditions import decide_condition
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.conditions.decisions import decide_condition
 
 YES, NO = "independent", "dependent"
 

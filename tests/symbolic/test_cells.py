@@ -7,8 +7,8 @@ import sympy
 
 from moelib.formula import Formula, Param
 from moelib.gates.catalogue import SCORES
+from moelib.symbolic.algebra.certificate import verify
 from moelib.symbolic.cells import Moment, bias, local_model, orbits
-from moelib.symbolic.certificate import verify
 from moelib.symbolic.units import Unit
 
 FREE: dict[tuple[str, str, str | None, int], set[str]] = {

@@ -12,10 +12,10 @@ import sympy
 from mpmath.ctx_iv import MPIntervalContext
 from mpmath.libmp import to_rational
 
-from moelib.symbolic.balls import determinant, enclose, excludes_zero, precision
-from moelib.symbolic.certificate import Certificate, _erf, _value, verify
-from moelib.symbolic.identifiability import ATOMS, FORMS, strong_identifiability
-from moelib.symbolic.independence import certify
+from moelib.symbolic.algebra.balls import determinant, enclose, excludes_zero, precision
+from moelib.symbolic.algebra.certificate import Certificate, _erf, _value, verify
+from moelib.symbolic.algebra.independence import certify
+from moelib.symbolic.conditions.identifiability import ATOMS, FORMS, strong_identifiability
 
 X = sympy.Symbol("x", real=True)
 EVERY = (

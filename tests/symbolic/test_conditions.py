@@ -8,13 +8,13 @@ import sympy
 from moelib.experts import EXPERTS
 from moelib.expressions import parse_formula
 from moelib.gates.catalogue import GATES
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.conditions import CONDITIONS, condition, decide_condition
-from moelib.symbolic.function_sets import cosine_strong, without_harmless
-from moelib.symbolic.independence import certify
-from moelib.symbolic.loci import generic_values
-from moelib.symbolic.questions import Question, activated, ridge_expert
-from moelib.symbolic.relations import Dependence
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.independence import certify
+from moelib.symbolic.algebra.relations import Dependence
+from moelib.symbolic.conditions.decisions import CONDITIONS, condition, decide_condition
+from moelib.symbolic.conditions.function_sets import cosine_strong, without_harmless
+from moelib.symbolic.conditions.loci import generic_values
+from moelib.symbolic.conditions.questions import Question, activated, ridge_expert
 from moelib.symbolic.verdict import WIDE, display
 from tests.symbolic.deciding import NO, YES, status
 

@@ -3,7 +3,7 @@
 import pytest
 
 from moelib.expressions import parse_formula
-from moelib.symbolic.conditions import decide_condition
+from moelib.symbolic.conditions.decisions import decide_condition
 from tests.symbolic.deciding import NO, YES, status
 
 CONSTANT = [(e, YES) for e in ("tanh", "sigmoid", "gelu", "exp", "relu", "linear_no_intercept", "square")]

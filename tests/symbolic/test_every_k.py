@@ -5,12 +5,12 @@ import re
 import pytest
 import sympy
 
-from moelib.symbolic import channels
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.channels import Channel, sigmoid_form
-from moelib.symbolic.conditions import decide_condition
-from moelib.symbolic.identifiability import strong_identifiability
-from moelib.symbolic.questions import ridge_expert
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.conditions import channels
+from moelib.symbolic.conditions.channels import Channel, sigmoid_form
+from moelib.symbolic.conditions.decisions import decide_condition
+from moelib.symbolic.conditions.identifiability import strong_identifiability
+from moelib.symbolic.conditions.questions import ridge_expert
 
 Z = sympy.Symbol("z", real=True)
 POLES = ["tanh", "sigmoid", "silu", "softplus"]
@@ -110,7 +110,7 @@ def test_one_slope_stands_for_all(slope):
     verdict = decide_condition("second_order_independence", activation="tanh", loci=False)
     assert verdict.every_k.template == "single slope"
     (beta,) = [s for s, _ in verdict.values if "beta" in s.name]
-    from moelib.symbolic.independence import decide
+    from moelib.symbolic.algebra.independence import decide
 
     for group in verdict.groups:
         assert decide(group, dict(verdict.values) | {beta: slope}).status == "independent"

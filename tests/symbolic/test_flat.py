@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moelib.symbolic.flat import (
+from moelib.symbolic.flat.constructions import (
     CONSTRUCTIONS,
     bias_split,
     cosh_multiplier,

@@ -5,12 +5,16 @@ import sympy
 
 from moelib.gates.catalogue import GATES
 from moelib.ops import ACTIVATIONS
-from moelib.symbolic import density_identities, gate_identities, identities, multipliers, router_identities
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.equations import Equation, along, applied, differs, one, partials, proved
-from moelib.symbolic.gate_identities import activated, tempered
-from moelib.symbolic.operators import PDE, ZERO
-from moelib.symbolic.relations import vanishes
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.operators import PDE, ZERO
+from moelib.symbolic.algebra.relations import vanishes
+from moelib.symbolic.identities import densities as density_identities
+from moelib.symbolic.identities import gates as gate_identities
+from moelib.symbolic.identities import multipliers
+from moelib.symbolic.identities import routers as router_identities
+from moelib.symbolic.identities import softmax as identities
+from moelib.symbolic.identities.equations import Equation, along, applied, differs, one, partials, proved
+from moelib.symbolic.identities.gates import activated, tempered
 from moelib.symbolic.units import Unit
 
 MODULES = (identities, gate_identities, router_identities, density_identities, multipliers)

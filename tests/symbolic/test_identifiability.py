@@ -5,8 +5,9 @@ import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.identifiability import (
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.independence import rational_points
+from moelib.symbolic.conditions.identifiability import (
     ATOMS,
     FORMS,
     activation_functions,
@@ -16,7 +17,6 @@ from moelib.symbolic.identifiability import (
     strong_identifiability,
     strong_independence,
 )
-from moelib.symbolic.independence import rational_points
 
 GOOD, BAD = ["tanh", "sigmoid", "gelu"], ["linear", "relu", "square"]
 

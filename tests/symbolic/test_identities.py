@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moelib.experts import EXPERTS
-from moelib.symbolic.equations import along, one, partials
-from moelib.symbolic.identities import (
+from moelib.symbolic.algebra.operators import PDE, ZERO, Operator, identity, partial
+from moelib.symbolic.identities.equations import along, one, partials
+from moelib.symbolic.identities.softmax import (
     check,
     homogeneity,
     input_free,
@@ -16,7 +17,6 @@ from moelib.symbolic.identities import (
     ridge_interaction_for_every_activation,
     translation_gauge,
 )
-from moelib.symbolic.operators import PDE, ZERO, Operator, identity, partial
 from moelib.symbolic.units import Unit
 
 A, B, X = sympy.symbols("a b x", real=True)
@@ -91,13 +91,13 @@ def test_translations_are_a_gauge(k, dim):
 def test_a_shift_of_one_slope_is_no_gauge(monkeypatch):
     """The sum over all components is what vanishes: dropping one term must fail."""
     from moelib.gates.normalisers import Normaliser
-    from moelib.symbolic import identities
+    from moelib.symbolic.identities import softmax
 
     def wrong(scores):
         return [sympy.exp(s) / (1 + sympy.Add(*map(sympy.exp, scores))) for s in scores]
 
-    score, _ = identities.GATES["softmax"]
-    monkeypatch.setitem(identities.GATES, "softmax", (score, Normaliser("softmax", None, wrong, "")))
+    score, _ = softmax.GATES["softmax"]
+    monkeypatch.setitem(softmax.GATES, "softmax", (score, Normaliser("softmax", None, wrong, "")))
     assert not translation_gauge(2).holds
 
 

@@ -11,9 +11,9 @@ from moelib.experts import EXPERTS
 from moelib.formula import Formula, Param
 from moelib.gates import scores
 from moelib.gates.catalogue import GATES, SCORES
-from moelib.symbolic.certificate import verify
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.relations import Dependence, vanishes
 from moelib.symbolic.interactions import interactions
-from moelib.symbolic.relations import Dependence, vanishes
 
 D = r"\partial_{{{}}}"
 

@@ -7,9 +7,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moelib.symbolic.kernels import Kernels, Lattice
-from moelib.symbolic.modular import PRIME, null_space
-from moelib.symbolic.relations import Dependence, vanishes
+from moelib.symbolic.algebra.kernels import Kernels, Lattice
+from moelib.symbolic.algebra.modular import PRIME, null_space
+from moelib.symbolic.algebra.relations import Dependence, vanishes
 
 X, A, B = sympy.symbols("x a b", real=True)
 T = sympy.Symbol("t", positive=True)

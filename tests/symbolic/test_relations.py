@@ -5,10 +5,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.independence import FunctionSet, Member, certify, decide, merged, rational, relations_of
-from moelib.symbolic.kernels import almost_everywhere
-from moelib.symbolic.relations import Dependence, relations, vanishes
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.independence import FunctionSet, Member, certify, decide, merged, rational, relations_of
+from moelib.symbolic.algebra.kernels import almost_everywhere
+from moelib.symbolic.algebra.relations import Dependence, relations, vanishes
 
 X, A, B = sympy.symbols("x a b", real=True)
 G = sympy.Symbol("g", positive=True)

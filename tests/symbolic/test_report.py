@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from moelib.symbolic.certificate import verify
+from moelib.symbolic.algebra.certificate import verify
 from moelib.symbolic.report import report
 from moelib.symbolic.screen import screen
 

@@ -11,8 +11,8 @@ from moelib.experts import OUTPUT as C
 from moelib.experts import RIDGE
 from moelib.experts import SLOPE as A
 from moelib.formula import Formula
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.splits import MECHANISMS, _Search, flat_split, flat_splits
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.flat.splits import MECHANISMS, _Search, flat_split, flat_splits
 
 
 def typed(name, fn, *params, traits=()):

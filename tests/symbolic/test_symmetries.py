@@ -12,11 +12,11 @@ from moelib.experts import SLOPE as A
 from moelib.formula import Formula
 from moelib.gates.catalogue import GATES
 from moelib.gates.scores import BIAS, SLOPE, TEMPERATURE
-from moelib.symbolic import dimension, flows
-from moelib.symbolic.fields import PER_ATOM, TOGETHER, Field, Search
-from moelib.symbolic.relations import vanishes
-from moelib.symbolic.symmetries import symmetries, unchanged
-from moelib.symbolic.symmetry_table import SMOOTH
+from moelib.symbolic.algebra.relations import vanishes
+from moelib.symbolic.symmetry import dimension, flows
+from moelib.symbolic.symmetry.fields import PER_ATOM, TOGETHER, Field, Search
+from moelib.symbolic.symmetry.symmetries import symmetries, unchanged
+from moelib.symbolic.symmetry.table import SMOOTH
 from moelib.symbolic.units import Unit
 
 SHIFT, SLIDE = "common translation of beta0", "common translation of beta1"

@@ -3,11 +3,12 @@
 import pytest
 import sympy
 
-from moelib.symbolic import flows, symmetry_table
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.discrete import cosine_reflection, cosine_twin, same_model, sphere_translation
-from moelib.symbolic.relations import vanishes
-from moelib.symbolic.symmetry_table import SYMMETRY_TABLE, annihilates, cooling, scaling, symmetry_row, translation
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.algebra.relations import vanishes
+from moelib.symbolic.symmetry import flows
+from moelib.symbolic.symmetry import table as symmetry_table
+from moelib.symbolic.symmetry.discrete import cosine_reflection, cosine_twin, same_model, sphere_translation
+from moelib.symbolic.symmetry.table import SYMMETRY_TABLE, annihilates, cooling, scaling, symmetry_row, translation
 from moelib.symbolic.units import Unit
 
 FALSE = [

@@ -3,8 +3,8 @@
 import pytest
 
 from moelib.book.checks import tex
-from moelib.symbolic.certificate import verify
-from moelib.symbolic.tables import decided, locus, no_split, split
+from moelib.symbolic.algebra.certificate import verify
+from moelib.symbolic.conditions.tables import decided, locus, no_split, split
 
 STRONG = "strong_identifiability"
 

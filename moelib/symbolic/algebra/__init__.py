@@ -1,0 +1,1 @@
+"""Functions as polynomials in kernels: zero tests, relations, independence, certificates."""

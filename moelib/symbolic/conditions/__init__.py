@@ -1,0 +1,1 @@
+"""The conditions of the literature as sets of functions, and their decisions."""

@@ -1,0 +1,1 @@
+"""Exact flat directions: different mixing measures with one and the same function."""

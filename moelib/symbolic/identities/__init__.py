@@ -1,0 +1,1 @@
+"""Identities that units satisfy, one function each."""
