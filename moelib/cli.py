@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_check)
 
     command = commands.add_parser("zoo", help="check every gate with every expert, and write the table to a file")
-    command.add_argument("file", type=Path, help="of the cells, as JSON; existing cells of the same code are kept")
+    command.add_argument(
+        "file", type=Path, help="of the cells, as compressed JSON; those that the same code decided are kept"
+    )
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
     command.set_defaults(run=_zoo)
 
@@ -210,7 +212,7 @@ def _check(chosen: argparse.Namespace) -> None:
     try:
         chosen.certificates.mkdir(exist_ok=True)
         for c in found.certificates:
-            _write(files[c.digest], json.dumps(c.to_json(), indent=1) + "\n")
+            _write(files[c.digest], (json.dumps(c.to_json(), indent=1) + "\n").encode())
     except OSError as error:
         raise UsageError(f"the folder {chosen.certificates} cannot be written: {error.strerror}") from None
     if chosen.json:
@@ -249,7 +251,7 @@ def _zoo(chosen: argparse.Namespace) -> None:
     if chosen.workers is not None and chosen.workers < 1:
         raise UsageError(f"workers must be at least 1, not {chosen.workers}")
     found = Zoo.of(committed=chosen.file, workers=chosen.workers, progress=_count_pairs)
-    _write(chosen.file, json.dumps(found.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n")
+    _write(chosen.file, found.to_bytes())
     print(", ".join(f"{n} {verdict.replace('_', ' ')}" for verdict, n in found.counts().items()))
 
 
@@ -257,10 +259,10 @@ def _count_pairs(done: int, total: int) -> None:
     print(f"\r{done} of {total} pairs", file=sys.stderr, end="\n" if done == total else "", flush=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     """The whole new file or the old one."""
     part = path.with_suffix(".part")
-    part.write_text(text, "utf8")
+    part.write_bytes(content)
     part.replace(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,7 +49,7 @@ class Zoo:
     ) -> Zoo:
         """Decide every pair of the named gates and experts (all of the catalogue by default), without a density.
 
-        Cosine gates are taken in two dimensions, where angles exist, all others in one. store : folder that keeps
+        Gates with norms are taken in two dimensions, all others in one. store : folder that keeps
         cells by what determines them. committed : file of cells, used while the same code and formulas wrote it.
         workers : processes; by default one for each processor. Raises ValueError for unknown names.
         """
@@ -77,9 +78,10 @@ class Zoo:
                     progress(done, len(missing))
         return cls(gates, experts, {(g, e): cells[g, e] for g in gates for e in experts})
 
-    def to_json(self) -> dict[str, Any]:
-        """All cells, with the fingerprint of the code that decided them: what ``committed`` reads."""
-        return {"fingerprint": fingerprint(SYMBOLIC), "cells": list(self.cells.values())}
+    def to_bytes(self) -> bytes:
+        """All cells, with the fingerprint of the code that decided them, compressed: what ``committed`` reads."""
+        content = {"fingerprint": fingerprint(SYMBOLIC), "cells": list(self.cells.values())}
+        return gzip.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0)
 
     def counts(self) -> dict[str, int]:
         """How many pairs have each verdict."""
@@ -144,18 +146,18 @@ def decide(pairs: Iterable[tuple[str, str]]) -> list[Cell]:
 
 
 def dimension(gate: str) -> int:
-    """The dimension in which a gate is looked at: two where it sees angles."""
-    return 2 if "cosine" in gate else 1
+    """The dimension in which a gate is looked at: two where its score holds norms, which are smooth there."""
+    return 2 if "cosine" in gate or gate == "laplace" else 1
 
 
 def _committed(path: Path) -> dict[tuple[str, str], Cell]:
     """The cells of a file that the same code wrote; none from another one."""
     if not path.is_file():
         return {}
-    content = json.loads(path.read_text("utf8"))
+    content = json.loads(gzip.decompress(path.read_bytes()))
     if content["fingerprint"] != fingerprint(SYMBOLIC):
         return {}
-    return {(c["gate"], c["expert"]): c for c in content["cells"]}
+    return {(c["gate"], c["expert"]): c for c in content["cells"] if c["dim"] == dimension(c["gate"])}
 
 
 def _key(gate: str, expert: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -100,7 +101,7 @@ def test_a_zoo_is_written_whole(said, elsewhere, monkeypatch) -> None:
     monkeypatch.setattr(zoo.Zoo, "of", classmethod(lambda cls, **_: small))
     status, out, _ = said("zoo", "zoo.json")
     assert (status, out.strip()) == (0, "1 identifiable, 0 not identifiable, 0 undecided")
-    assert json.loads((elsewhere / "zoo.json").read_text("utf8"))["cells"][0]["gate"] == "softmax"
+    assert json.loads(gzip.decompress((elsewhere / "zoo.json").read_bytes()))["cells"][0]["gate"] == "softmax"
     assert [p.name for p in elsewhere.iterdir()] == ["zoo.json"]
     assert said("zoo", "missing/zoo.json")[0] == 2
     assert said("zoo", "zoo.json", "--workers", "0")[0] == 2

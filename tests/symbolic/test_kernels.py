@@ -126,3 +126,11 @@ def test_roots_of_numbers_and_parameters_find_a_prime() -> None:
     assert found.complete
     for row in found.relations:
         assert vanishes(sympy.Add(*[c * g for c, g in zip(row, f, strict=True)]))
+
+
+@pytest.mark.parametrize("degree", [3, 4, 6, 11, 23, 91])
+def test_roots_of_every_degree_find_their_prime(degree) -> None:
+    root = (X**2 + A**2 + 1) ** sympy.Rational(1, degree)
+    found = Dependence([root, X * root, (X + A) * root], [X])
+    assert found.relations == [[A, 1, -1]]
+    assert Dependence([root, X * root, root**2], [X]).relations == []

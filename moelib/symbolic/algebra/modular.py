@@ -33,13 +33,18 @@ class Residues:
         self.kernels, self.prime = kernels, PRIME
         self._names = [str(m) for m in kernels.meaning]
         for attempt in range(TRIES * 2 ** len(kernels.towers)):
+            while not self._fits():
+                self.prime = sympy.prevprime(self.prime)
             self.values = [_hashed(f"{attempt} {name}") for name in self._names]
             if self._settle(self.values, True, str(attempt)):
                 return
             self.prime = sympy.prevprime(self.prime)
-            while self.prime % 4 != 3:
-                self.prime = sympy.prevprime(self.prime)
         raise ArithmeticError("no point modulo a prime satisfies the relations between the kernels")
+
+    def _fits(self) -> bool:
+        """Whether the prime is 3 modulo 4 and has a root of every odd degree that occurs, for every number."""
+        odd = [degree // (degree & -degree) for _, degree, _ in self.kernels.towers if degree > 0]
+        return self.prime % 4 == 3 and all(gcd(d, self.prime - 1) == 1 for d in odd)
 
     def columns(self, expressions: Sequence[sympy.Expr]) -> list[dict[int, int]]:
         """The expressions at random values of the variables, more of them than expressions: point -> value."""
