@@ -22,16 +22,6 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]):
-    def said(*arguments: str) -> tuple[int, str, str]:
-        status = cli.main(arguments)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return said
-
-
 def test_list_names_what_there_is(said) -> None:
     status, out, _ = said("list")
     assert status == 0

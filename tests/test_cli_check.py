@@ -12,23 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from moelib import cli
-
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]):
-    def said(*arguments: str) -> tuple[int, str, str]:
-        status = cli.main(arguments)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return said
 
 
 def test_a_check_writes_certificates_that_verify(said, elsewhere) -> None:
