@@ -1,4 +1,4 @@
-"""What several tests use. Shapes are checked when tests run, and only then, where every number passes: in the models."""
+"""What several tests use. Shapes are checked here and nowhere else, where every number passes: in the models."""
 
 import pytest
 from jaxtyping import install_import_hook

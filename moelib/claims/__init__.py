@@ -11,7 +11,7 @@ from moelib.study import Study
 
 __all__ = ["STUDIES", "Claim", "Outcome", "Outcomes", "claim", "registry", "status_rows"]
 
-CHAPTERS = (softmax_least_squares, interactions)
+CHAPTERS = (interactions, softmax_least_squares)
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
 
