@@ -54,9 +54,10 @@ class Browser:
         said: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self.session:
             said["sessionId"] = self.session
-        self.answers[number] = asyncio.get_running_loop().create_future()
+        # kept here: the answer may come, and leave the table, while the question is still being written
+        coming = self.answers[number] = asyncio.get_running_loop().create_future()
         await self.socket.write_message(json.dumps(said))
-        answer = await asyncio.wait_for(self.answers[number], PATIENCE)
+        answer = await asyncio.wait_for(coming, PATIENCE)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error'].get('message')}")
         return answer["result"]
