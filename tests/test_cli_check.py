@@ -7,7 +7,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -143,10 +142,8 @@ def test_random_expressions_never_end_in_a_traceback(said) -> None:
     ids=str,
 )
 def test_the_slowest_of_the_catalogue_end(arguments, elsewhere) -> None:
-    """Cold, with imports. The bound is generous: figures that count are measured by hand on an idle machine."""
-    start = time.monotonic()
+    """Cold, with imports, within the command's own limit."""
     done = subprocess.run(
         [sys.executable, "-m", "moelib.cli", "check", *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - start < 60

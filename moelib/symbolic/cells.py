@@ -100,8 +100,7 @@ class LocalModel:
         A coordinate whose mean square no relation holds has mean square 0 there; then all its second moments are 0,
         which excludes further relations, and so on.
         """
-        found = _blind(self.relations)
-        return () if len(found) == 1 and _indefinite(found[0]) else found
+        return _blind(self.relations)
 
     @property
     def free(self) -> tuple[Coordinate, ...]:
@@ -186,7 +185,8 @@ def _blind(relations: Sequence[dict[Moment, Any]]) -> tuple[dict[Moment, Any], .
             break
         rows = sympy.Matrix([[r.get(m, 0) for r in left] for m in seconds])
         left = [_combined(left, v) for v in rows.nullspace()]
-    return tuple(r for r in left if any(m.square for m in r))
+    found = tuple(r for r in left if any(m.square for m in r))
+    return () if len(found) == 1 and _indefinite(found[0]) else found
 
 
 def _squares(relations: Iterable[dict[Moment, Any]]) -> set[Coordinate]:

@@ -140,5 +140,9 @@ def test_what_a_hidden_spread_hides_in_turn_gets_no_exponent() -> None:
 
 
 def test_an_indefinite_relation_hides_nothing() -> None:
-    assert user("softmax", "w*x+v*norm(x)", dim=2).rows != ()
-    assert found("softmax", "tanh").over.free == ()
+    """Spreads of w and of v on |x| cancel only with opposite signs, which mean squares do not have."""
+    table = user("w*x+v*norm(x)", "tanh", dim=2)
+    (held,) = [r for r in table.over.relations if any(m.square for m in r)]
+    assert len({c > 0 for m, c in held.items() if m.square}) == 2
+    assert table.over.free == ()
+    assert {of(table, name).exponent for name in ("w", "v", "a", "b")} == {QUARTER}
