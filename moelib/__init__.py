@@ -12,7 +12,11 @@ _HOME = {
     # the model
     "MixingMeasure": "measures",
     "regression_model": "models",
-    "gauss_legendre": "observations",
+    "density_model": "density_models",
+    "gauss_legendre": "designs",
+    "tensor_gauss_legendre": "designs",
+    "low_discrepancy": "designs",
+    "CellDesign": "cells",
     "raw_sample": "observations",
     "summarised": "observations",
     # comparing measures
@@ -22,16 +26,20 @@ _HOME = {
     "contrast": "contrasts",
     # estimating
     "LeastSquaresFit": "estimation.fit",
+    "LikelihoodFit": "estimation.maximum_likelihood",
     "Plan": "estimation.settings",
     "Theta": "estimation.settings",
     # studies and rates
     "STUDIES": "claims",
     "Study": "study",
+    "LeastSquaresStudy": "study",
+    "LikelihoodStudy": "study",
     "Scale": "study",
-    "Experiment": "simulation",
+    "Experiment": "experiments",
     "Store": "store",
     "chi_squared_control": "controls",
     "crippled": "controls",
+    "Stopping": "stopping",
     "slope": "rates",
     "simulate": "claims.evaluate",
     # claims

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from moelib.designs import gauss_legendre
 from moelib.measures import MixingMeasure
 from moelib.models import regression_model
-from moelib.observations import gauss_legendre
 from moelib.voronoi import L1, compare
 
 Rows = Sequence[Sequence[float]]

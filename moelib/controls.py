@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import chi2, kstest
 
-from moelib.simulation import StudyResult
+from moelib.results import StudyResult
 from moelib.study import Study
 
 LEVEL = 0.01  # a control fails below this p-value

@@ -9,7 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 FORMULAS = ("ops.py", "formula.py", "experts.py", "densities.py", "gates")
-NUMERICS = (*FORMULAS, "measures.py", "models.py", "voronoi.py", "observations.py", "simulation.py", "estimation")
+SAMPLES = ("observations.py", "designs.py", "cells.py", "distributions.py")
+MODELS = ("measures.py", "models.py", "features.py", "density_models.py", "voronoi.py")
+NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py")
 SYMBOLIC = (*FORMULAS, "symbolic")
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from moelib.simulation import LABELS
+from moelib.results import STATISTICS, Followed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from moelib.simulation import StudyResult
+    from moelib.results import StudyResult
+    from moelib.stopping import Stopping
 
 PUBLISHED = 1e5  # the largest size of published simulations
 COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F")  # distinct for colour-blind readers
@@ -24,19 +25,20 @@ MARKERS = ("o", "s", "^", "D", "v")
 def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:
     """Error against n on logarithmic axes, one line per quantity, beside its predicted slope.
 
-    predictions : exponent of n by quantity. Lines are medians (means for the diameter), bands hold the middle
-    80 % of the replicates, dashes the predicted slope through the value at 10^10. The sizes of published simulations
-    are shaded.
+    predictions : exponent of n by what is followed (see :class:`moelib.results.Followed`). Bands around medians hold
+    the middle 80 % of the replicates, dashes the predicted slope through the value at 10^10. The sizes of published
+    simulations are shaded.
     """
     figure, axes = plt.subplots(figsize=(6.4, 4.2))
     sizes = np.array(result.sizes, dtype=float)
-    for (name, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
-        samples = [v[name][np.isfinite(v[name])] for v in result.values.values()]
-        middle = np.array([np.mean(s) if name == "diameter" else np.median(s) for s in samples])
-        if name != "diameter":
+    for (text, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
+        what = Followed.of(text)
+        samples = [_of(v, what) for v in result.values.values()]
+        middle = np.array([STATISTICS[what.statistic](s) if len(s) else np.nan for s in samples])
+        if what.statistic == "median" and all(map(len, samples)):
             low, high = np.array([np.quantile(s, (0.1, 0.9)) for s in samples]).T
             axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(sizes, middle, marker=marker, markersize=3.5, color=colour, label=LABELS[name], linewidth=1.2)
+        axes.plot(sizes, middle, marker=marker, markersize=3.5, color=colour, label=what.label, linewidth=1.2)
         anchor = int(np.argmin(np.abs(np.log(sizes / 1e10))))
         axes.plot(
             sizes, middle[anchor] * (sizes / sizes[anchor]) ** exponent, "--", color=colour, linewidth=0.8, alpha=0.8
@@ -51,13 +53,11 @@ def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:
 def local_slopes(result: StudyResult, predictions: Mapping[str, float], band: float = 0.03) -> Figure:
     """The slope between neighbouring sizes against n, with the predicted exponent and a band around it."""
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
-    for (name, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
-        slope = result.slope(name, low=0, high=np.inf)
+    for (text, exponent), colour, marker in zip(predictions.items(), COLOURS, MARKERS, strict=False):
+        slope, label = result.slope(text, low=0, high=np.inf), Followed.of(text).label
         if slope is None:
             continue
-        axes.plot(
-            slope.local_n, slope.local, marker=marker, markersize=3.5, color=colour, label=LABELS[name], linewidth=1
-        )
+        axes.plot(slope.local_n, slope.local, marker=marker, markersize=3.5, color=colour, label=label, linewidth=1)
         axes.axhspan(exponent - band, exponent + band, color=colour, alpha=0.08, linewidth=0)
     _sizes_axis(axes, np.array(result.sizes, dtype=float))
     for exponent in set(predictions.values()):
@@ -99,6 +99,55 @@ def regimes(result: StudyResult, name: str = "over_fitted_expert") -> Figure:
         _sizes_axis(axes, sizes)
     top.set_xlabel("")
     return figure
+
+
+def split_regimes(result: StudyResult, quantity: str = "b") -> Figure:
+    """An error of an over-fitted Gaussian cell, where its means part and where its variances do, and their shares.
+
+    Beside the medians of the two kinds of fit stand the median and the L4 norm of all.
+    """
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 5.0), sharex=True, height_ratios=(3, 1))
+    sizes = np.array(result.sizes, dtype=float)
+    lines = (f"{quantity} given location", f"{quantity} given scale", quantity, f"L4 norm of {quantity}")
+    for text, colour, marker, style in zip(lines, COLOURS, MARKERS, ("-", "-", ":", "--"), strict=False):
+        what = Followed.of(text)
+        samples = [_of(v, what) for v in result.values.values()]
+        middle = [STATISTICS[what.statistic](s) if len(s) else np.nan for s in samples]
+        top.plot(sizes, middle, style, marker=marker, markersize=3.5, color=colour, label=what.label, linewidth=1.2)
+    for name, colour in (("location", COLOURS[0]), ("scale", COLOURS[1])):
+        bottom.plot(sizes, list(result.share(name).values()), marker="o", markersize=3, color=colour)
+    top.set_yscale("log")
+    top.set_ylabel("error")
+    top.legend(fontsize=8, loc="lower left")
+    bottom.set_ylabel("share")
+    bottom.set_ylim(0, 1)
+    for axes in (top, bottom):
+        _sizes_axis(axes, sizes)
+    top.set_xlabel("")
+    return figure
+
+
+def stopped(stopping: Stopping) -> Figure:
+    """The loss of fits that the usual rule stopped and of certified fits on the same data: median and middle 80 %."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.8))
+    sizes = np.array(stopping.sizes, dtype=float)
+    pairs = ((stopping.stopped, "stopped by the usual rule"), (stopping.found, "certified"))
+    for (result, label), colour, marker in zip(pairs, (COLOURS[2], COLOURS[0]), MARKERS, strict=False):
+        samples = [stopping.values(result, n, stopping.quantity) for n in stopping.sizes]
+        low, middle, high = np.array([np.quantile(s, (0.1, 0.5, 0.9)) for s in samples]).T
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(sizes, middle, marker=marker, markersize=3.5, color=colour, label=label, linewidth=1.2)
+    axes.set_yscale("log")
+    axes.set_ylabel("Voronoi loss")
+    axes.legend(fontsize=8)
+    _sizes_axis(axes, sizes)
+    return figure
+
+
+def _of(values: Mapping[str, Any], what: Followed) -> np.ndarray[Any, Any]:
+    """The finite errors of the replicates that are followed."""
+    error = values[what.quantity]
+    return error[np.isfinite(error) & (values[what.given] if what.given else True)]
 
 
 def _sizes_axis(axes: Axes, sizes: np.ndarray[Any, Any]) -> None:

@@ -53,6 +53,11 @@ def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.mean(values, axis=-1)
 
 
+def l4(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The L4 norm over the last axis: the fourth root of the mean fourth power."""
+    return np.mean(values**4, axis=-1) ** 0.25
+
+
 def slope(
     sizes: Sequence[int],
     errors: Sequence[Samples],

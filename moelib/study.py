@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moelib.estimation.settings import Plan, Theta
 from moelib.sizes import check_size
 
 if TYPE_CHECKING:
-    from moelib.simulation import StudyResult
+    from moelib.results import StudyResult
 
 PROFILES = ("smoke", "laptop", "full")
 
@@ -32,45 +32,38 @@ class Scale:
         return self.replicates if n >= 10**8 or self.early is None else self.early
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
-    """An experiment.
+    """What all experiments have: a softmax mixture of experts on a Gauss-Legendre design, and an estimator.
 
-    truth : rows of atoms (gate slope, gate bias, expert parameters). components : atoms k of the fit.
-    sigma : standard deviation of the noise. half_width, nodes : the Gauss-Legendre design on
-    [-half_width, half_width]. seed : replicate i's data depend on (seed, i, n) alone.
-    scales : one :class:`Scale` per profile.
-    nearest : which atoms make a Voronoi cell, nearest in "location" (slope and expert) or in "slope".
-    lengths : distances between two experts of a cell that are tried, increasing, when the diameter of the
-        near-optimal set is wanted.
+    truth : rows of atoms (gate slope, gate bias, expert parameters, and nu for densities). components : atoms k of the
+    fit. half_width, nodes : the design on [-half_width, half_width]. seed : replicate i's data depend on (seed, i, n)
+    alone. scales : one :class:`Scale` per profile.
     Raises ValueError when k < k* or a number is out of range.
     """
 
     id: str
-    gate: str
+    gate: str = "softmax"
     expert: str
     truth: tuple[tuple[float, ...], ...]
     components: int
-    sigma: float
     half_width: float
     nodes: int
     theta: Theta
     plan: Plan
     seed: int
     scales: Mapping[str, Scale]
-    nearest: str = "location"
-    lengths: tuple[float, ...] = ()
+
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "k": "components", "gate": "gate", "expert": "expert"}
 
     def __post_init__(self) -> None:
         known = len(self.truth)
-        if not _whole(self.components) or not known <= self.components <= known + 1:
+        if not whole(self.components) or not known <= self.components <= known + 1:
             raise ValueError(f"k must be k* = {known} or k* + 1 = {known + 1}, got {self.components!r}")
-        if not (_whole(self.sigma) or isinstance(self.sigma, float)) or not 0 < self.sigma < math.inf:
-            raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
-        if not _whole(self.seed) or self.seed < 0:
+        if not whole(self.seed) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
         for scale in self.scales.values():
-            if not _whole(scale.replicates) or scale.replicates < 1:
+            if not whole(scale.replicates) or scale.replicates < 1:
                 raise ValueError(f"replicates must be a whole number of at least 1, got {scale.replicates!r}")
             if not scale.sizes:
                 raise ValueError("a study needs at least one sample size n, got none")
@@ -85,10 +78,9 @@ class Study:
     def with_parameters(self, parameters: Mapping[str, Any]) -> Study:
         """The study with some of its parameters changed.
 
-        Known: ``replicates``, ``sizes`` (a whole number or several), ``seed``, ``sigma``, ``k``, ``gate``, ``expert``.
-        Raises ValueError for any other, and for values out of range.
+        Known: ``replicates``, ``sizes`` (a whole number or several), ``seed``, ``k``, ``gate``, ``expert``, and
+        ``sigma`` of a least-squares study. Raises ValueError for any other, and for values out of range.
         """
-        fields = {"seed": "seed", "sigma": "sigma", "k": "components", "gate": "gate", "expert": "expert"}
         changes: dict[str, Any] = {}
         scales = dict(self.scales)
         for name, value in parameters.items():
@@ -97,10 +89,10 @@ class Study:
             elif name == "sizes":
                 sizes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
                 scales = {p: replace(s, sizes=sizes) for p, s in scales.items()}
-            elif name in fields:
-                changes[fields[name]] = value
+            elif name in self.FIELDS:
+                changes[self.FIELDS[name]] = value
             else:
-                known = ", ".join(["replicates", "sizes", *fields])
+                known = ", ".join(["replicates", "sizes", *self.FIELDS])
                 raise ValueError(f"unknown parameter {name!r} of a study; known: {known}")
         return replace(self, scales=scales, **changes)
 
@@ -123,6 +115,48 @@ class Study:
         return run(self, profile, **options)
 
 
-def _whole(value: Any) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class LeastSquaresStudy(Study):
+    """Least squares for a regression function.
+
+    sigma : standard deviation of the noise. nearest : which atoms make a Voronoi cell, nearest in "location" (slope and
+    expert) or in "slope". lengths : distances between two experts of a cell that are tried, increasing, when the
+    diameter of the near-optimal set is wanted.
+    """
+
+    sigma: float
+    nearest: str = "location"
+    lengths: tuple[float, ...] = ()
+
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "sigma": "sigma", **Study.FIELDS}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (whole(self.sigma) or isinstance(self.sigma, float)) or not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodStudy(Study):
+    """Maximum likelihood for a conditional density, Y read on a lattice.
+
+    spacing : of the lattice. reach : standard deviations from the outermost means at which it ends. apart : None, or h
+    for a truth that moves with n: its first atom is split in two whose means are h n^(-1/8) apart, each with half the
+    weight, and whose cell has the variance of the one atom.
+    """
+
+    spacing: float
+    reach: float = 9.0
+    apart: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.spacing < math.inf:
+            raise ValueError(f"the lattice needs a positive spacing, got {self.spacing!r}")
+        if self.apart is not None and not 0 <= self.apart < math.inf:
+            raise ValueError(f"the split of a moving truth must be at least 0, got {self.apart!r}")
+
+
+def whole(value: Any) -> bool:
     """Whether a value is an integer and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)

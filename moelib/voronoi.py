@@ -15,22 +15,28 @@ from moelib.measures import MixingMeasure
 class VoronoiLoss:
     r"""A Voronoi loss as data: the power of an atom's error by the size of its cell.
 
-    .. math:: \sum_j \sum_{i \in V_j} e^{\beta_{0i}} \|\Delta_{ij}\|^{r_j}
+    .. math:: \sum_j \sum_{i \in V_j} e^{\beta_{0i}} \sum_b \|\Delta_{ij}^{(b)}\|^{r_{jb}}
               + \sum_j \Big| \sum_{i \in V_j} e^{\beta_{0i}} - e^{\beta_{0j}^*} \Big|
 
-    single : r_j in cells of one atom. multiple : r_j in larger cells. The norms of the gate slope's and
-    of the expert's error are raised to the power one by one and added. Source: le2024mixture.
+    single : r_j in cells of one atom. multiple : r_j in larger cells, one for all blocks of parameters or one for each.
+    blocks : how many coordinates each block has: gate slope first, then the expert's in order; by default the gate
+    slope and all the rest. Source: le2024mixture.
     """
 
     single: float = 1.0
-    multiple: float = 2.0
+    multiple: float | tuple[float, ...] = 2.0
+    blocks: tuple[int, ...] | None = None
 
     def __call__(self, comparison: Comparison) -> Float[Tensor, " r"]:
         """The loss of each replicate ``(r,)``."""
         own = torch.gather(comparison.sizes, 1, comparison.cell)
-        # torch.where of two Python floats would round the powers to float32
-        power = torch.full_like(comparison.weights, self.multiple).masked_fill(own == 1, self.single)
-        errors = comparison.slope_error**power + comparison.expert_error**power
+        blocks = self.blocks or (comparison.dim, comparison.gap.shape[-1] - comparison.dim)
+        powers = self.multiple if isinstance(self.multiple, tuple) else (self.multiple,) * len(blocks)
+        errors = torch.zeros_like(comparison.weights)
+        for part, multiple in zip(comparison.gap.split(list(blocks), -1), powers, strict=True):
+            # torch.where of two Python floats would round the powers to float32
+            power = torch.full_like(comparison.weights, multiple).masked_fill(own == 1, self.single)
+            errors = errors + part.norm(dim=-1) ** power
         return (comparison.weights * errors).sum(1) + comparison.mass_error.sum(1)
 
 
@@ -42,7 +48,8 @@ class Comparison:
     """A fitted measure against the truth, in the gauge of a cell of one atom.
 
     cell : the true atom nearest to each fitted atom ``(r, k)``. sizes : atoms per cell ``(r, k*)``.
-    slope_error, expert_error : norms per fitted atom ``(r, k)``.
+    gap : what each fitted atom's gate slope and expert parameters are off ``(r, k, q - 1)``; the first dim of them are
+    the gate slope's.
     weights, experts : of the fitted atoms, exp(beta0) ``(r, k)`` and expert parameters ``(r, k, q - d - 1)``.
     mass_error : absolute error of each cell's weight ``(r, k*)``.
     anchored : whether a cell of one atom exists to pin the gauge at ``(r,)``; where none does, the gate slope
@@ -51,12 +58,22 @@ class Comparison:
 
     cell: Int[Tensor, "r k"]
     sizes: Int[Tensor, "r k_star"]
-    slope_error: Float[Tensor, "r k"]
-    expert_error: Float[Tensor, "r k"]
+    gap: Float[Tensor, "r k l"]
     weights: Float[Tensor, "r k"]
     experts: Float[Tensor, "r k e"]
     mass_error: Float[Tensor, "r k_star"]
     anchored: Bool[Tensor, " r"]
+    dim: int = 1
+
+    @property
+    def slope_error(self) -> Float[Tensor, "r k"]:
+        """Norm of each fitted atom's error in gate slope ``(r, k)``."""
+        return self.gap[..., : self.dim].norm(dim=-1)
+
+    @property
+    def expert_error(self) -> Float[Tensor, "r k"]:
+        """Norm of each fitted atom's error in the expert's parameters ``(r, k)``."""
+        return self.gap[..., self.dim :].norm(dim=-1)
 
     def pattern(self) -> Int[Tensor, " r"]:
         """The over-fitted cell of each replicate ``(r,)``; -1 where there is none or more than one."""
@@ -68,6 +85,11 @@ class Comparison:
         together = self.cell[:, :, None] == self.cell[:, None]
         apart = torch.cdist(self.experts, self.experts)
         return (apart * together).flatten(1).amax(1)
+
+    def over_fitted(self, coordinate: int) -> Float[Tensor, " r"]:
+        """Root mean square error of one coordinate of ``gap`` over the atoms that share a cell; NaN without any."""
+        shared = torch.gather(self.sizes, 1, self.cell) > 1
+        return ((self.gap[..., coordinate].square() * shared).sum(1) / shared.sum(1)).sqrt()
 
     def errors(self) -> dict[str, Float[Tensor, " r"]]:
         """Root mean square errors over the atoms alone in their cells ("exact") and over the others ("over_fitted").
@@ -124,12 +146,12 @@ def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, neare
     return Comparison(
         cell=cell,
         sizes=sizes,
-        slope_error=own[..., : fitted.dim].norm(dim=-1),
-        expert_error=own[..., fitted.dim :].norm(dim=-1),
+        gap=own,
         weights=factor * fitted.weights,
         experts=fitted.experts,
         mass_error=(factor * mass - truth.weights).abs(),
         anchored=anchored,
+        dim=fitted.dim,
     )
 
 
@@ -138,4 +160,5 @@ def _where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
         a, b = getattr(one, name), getattr(other, name)
         return torch.where(chosen.view(-1, *[1] * (a.ndim - 1)), a, b)
 
-    return Comparison(**{name: pick(name) for name in Comparison.__dataclass_fields__})
+    names = [name for name in Comparison.__dataclass_fields__ if name != "dim"]
+    return Comparison(**{name: pick(name) for name in names}, dim=one.dim)

@@ -11,7 +11,8 @@ from scipy.stats import chi2
 from moelib.claims import STUDIES
 from moelib.controls import FEWEST, LEVEL, chi_squared_control, crippled
 from moelib.estimation.least_squares import objective
-from moelib.simulation import Experiment, StudyResult
+from moelib.experiments import Experiment
+from moelib.results import StudyResult
 from moelib.study import Study
 
 EXACT = STUDIES["softmax-ls-exact"].with_parameters({"sizes": 10**6, "replicates": 520})

@@ -135,7 +135,7 @@ def test_the_estimation_side_works_with_sympy_absent() -> None:
     fit = """
 from moelib.study import Scale
 from moelib.claims import STUDIES
-from moelib.simulation import Experiment
+from moelib.experiments import Experiment
 print(Experiment.of(STUDIES["softmax-ls-exact"]).block(10**6, [0])["certified"].all())
 """
     done = run(BLOCKED.format(name="sympy") + fit)

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 
 from moelib import plots
 from moelib.claims import STUDIES
-from moelib.simulation import LABELS, StudyResult
+from moelib.results import LABELS, StudyResult
 
 SIZES = [10**3, 10**5, 10**8, 10**10, 10**13]
 PREDICTED = {"regression": -0.5, "over_fitted": -0.25, "diameter": 0.0}

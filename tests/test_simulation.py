@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from moelib import simulation
+from moelib import results, simulation
 from moelib.claims import STUDIES
+from moelib.designs import gauss_legendre
 from moelib.estimation.least_squares import objective
+from moelib.experiments import Experiment
 from moelib.measures import MixingMeasure
-from moelib.observations import gauss_legendre
 from moelib.rates import slope
-from moelib.simulation import BLOCK, FEWEST, Experiment, StudyResult, one_thread
+from moelib.results import FEWEST, StudyResult
+from moelib.simulation import BLOCK, one_thread
 from moelib.store import Store
 from moelib.study import Scale, Study
 from moelib.voronoi import L1, compare
@@ -215,7 +217,7 @@ def test_an_exactly_specified_study_needs_no_cells() -> None:
 
 def test_the_mean_is_followed_on_request() -> None:
     values = power_law(SIZES, -0.5, 150, (0,))
-    by_mean, by_median = (made(OVER, values).slope("loss", mean=m) for m in (True, False))
+    by_mean, by_median = (made(OVER, values).slope(f"{m} of loss") for m in ("mean", "median"))
     assert by_mean.estimate != by_median.estimate
 
 
@@ -258,7 +260,7 @@ def test_slopes_are_shown_beside_their_predictions() -> None:
     share = min(result.share(low=1e8).values())
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
     assert cells == [
-        simulation.LABELS["loss"], "-0.5", f"{far.estimate:.3f}", f"[{far.interval[0]:.3f}, {far.interval[1]:.3f}]",
+        results.LABELS["loss"], "-0.5", f"{far.estimate:.3f}", f"[{far.interval[0]:.3f}, {far.interval[1]:.3f}]",
         f"{near.estimate:.3f}", f"{share:.1%}",
     ]  # fmt: skip
     few = made(OVER, power_law(SIZES, -0.5, 50, (0, 1))).slopes({"loss": -0.5})._repr_markdown_()

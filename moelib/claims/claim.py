@@ -41,13 +41,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A rate read off a study: the quantity, its range of n, and whether its mean or its median is followed."""
+    """A rate read off a study: what is followed (see :class:`moelib.results.Followed`), and its range of n."""
 
     study: str
     quantity: str
     low: float = 1e8
     high: float = 1e13
-    mean: bool = False
 
 
 @dataclass(frozen=True)

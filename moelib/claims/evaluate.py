@@ -18,7 +18,7 @@ from moelib.store import Store
 
 if TYPE_CHECKING:
     from moelib.rates import Slope
-    from moelib.simulation import StudyResult
+    from moelib.results import StudyResult
     from moelib.symbolic.verdict import Verdict
 
 SHARE = 0.95  # of the fits must be certified at every size that a slope uses
@@ -65,7 +65,7 @@ def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
     for claim in claims:
         m = claim.measurement
         assert m is not None
-        measured = result.slope(m.quantity, m.low, m.high, mean=m.mean)
+        measured = result.slope(m.quantity, m.low, m.high)
         if measured is not None and claim.band is not None:
             slopes[claim.id] = measured
     by_id = {c.id: c for c in claims}

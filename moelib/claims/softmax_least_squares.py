@@ -7,7 +7,7 @@ from dataclasses import replace
 from moelib.claims.claim import Check, Claim, Measurement, Source
 from moelib.estimation.settings import Plan, Theta
 from moelib.sizes import HALF_DECADES
-from moelib.study import Scale, Study
+from moelib.study import LeastSquaresStudy, Scale
 
 CHAPTER = "softmax_least_squares"
 PAPER = "nguyen2025convergence"
@@ -16,7 +16,7 @@ PAPER = "nguyen2025convergence"
 # small rational parameters whose information on the design is best conditioned; the page prints it. Theta gives the
 # two atoms of an over-fitted cell equal weights, and equal intercepts where experts are linear.
 # Changed since: the linear study has 200 replicates and not 130, because a half width came out at 0.022.
-TANH = Study(
+TANH = LeastSquaresStudy(
     id="softmax-ls-tanh",
     gate="softmax",
     expert="tanh",
@@ -35,7 +35,7 @@ TANH = Study(
     },
 )
 
-LINEAR = Study(
+LINEAR = LeastSquaresStudy(
     id="softmax-ls-linear",
     gate="softmax",
     expert="linear",
@@ -258,7 +258,7 @@ CLAIMS = (
             statement,
             "own",
             key="",
-            measurement=Measurement(LINEAR.id, quantity, mean=quantity == "diameter"),
+            measurement=Measurement(LINEAR.id, quantity),
             predicted=predicted,
             band=(predicted - 0.04, predicted + 0.04),
             half_width=half_width,
@@ -280,7 +280,7 @@ CLAIMS = (
             ),
             (
                 "diameter",
-                "diameter",
+                "mean of diameter",
                 "Linear experts: the mean diameter, in the experts of one cell, of the set of measures within one "
                 "log-likelihood unit of the best does not shrink.",
                 0.0,

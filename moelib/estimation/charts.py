@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from moelib.estimation.eigen import eigen
 from moelib.models import Expansion, RegressionMoE
 from moelib.observations import Observations
 
@@ -221,6 +222,6 @@ def _whiten(jacobian: Tensor, directions: Tensor) -> Tensor:
     columns = jacobian @ directions
     lengths = columns.norm(dim=1).clamp_min(1e-300)
     columns = columns / lengths[:, None]
-    values, vectors = torch.linalg.eigh(columns.transpose(-1, -2) @ columns)
+    values, vectors = eigen(columns.transpose(-1, -2) @ columns)
     values = torch.maximum(values, 1e-12 * values[:, -1:])
     return (directions / lengths[:, None]) @ (vectors / values.sqrt()[:, None])

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from moelib.estimation.charts import Chart, Split, flat_splits, free_split, scaled_chart, split_chart, whitened_chart
+from moelib.estimation.eigen import eigen
 from moelib.estimation.least_squares import LeastSquares
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
 from moelib.estimation.loop import Iterate, Status, iterate
+from moelib.estimation.placement import beside, drawn
 from moelib.estimation.result import Ends, FitResult, best_of
 from moelib.estimation.settings import Plan, Theta
 from moelib.models import RegressionMoE
@@ -47,8 +49,12 @@ class LeastSquaresFit:
             )
 
     def run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
-        """Fit every replicate of the observations; ``replicates`` are their numbers."""
-        with torch.device(observations.y.device):  # new tensors land where the data are
+        """Fit every replicate of the observations; ``replicates`` are their numbers.
+
+        Raises ValueError for observations that nothing can be fitted to, see :meth:`Observations.check`.
+        """
+        observations.check(len(replicates))
+        with beside(observations.y):
             ends: Ends | None = None
             rows = torch.arange(len(replicates))
             for attempt in range(self.plan.rounds):
@@ -156,7 +162,7 @@ class LeastSquaresFit:
             zero = torch.zeros(r, p, dtype=torch.float64)
             block = self._problem(observations, chart).local(zero)[2][:, -splits:, -splits:]
             known = min(splits, count)
-            starts[:, :known, -splits:] = torch.linalg.eigh(block)[1].transpose(-1, -2)[:, :known]
+            starts[:, :known, -splits:] = eigen(block)[1].transpose(-1, -2)[:, :known]
         return starts
 
     def _screened(self, observations: Observations, n: int, attempt: int) -> Tensor:
@@ -173,7 +179,7 @@ class LeastSquaresFit:
         width = torch.full((q,), 2 * self.theta.expert, dtype=torch.float64)
         width[:dim], width[dim] = self.theta.slope_gap, self.theta.bias_gap
         inside = stream.uniform(0, 0.5, (count, 1, 1)) * stream.uniform(-0.5, 0.5, (count, k, q))
-        candidates = width * torch.from_numpy(inside).to(width.device)
+        candidates = width * drawn(inside)
         chosen = []
         for row in range(1 if observations.x.ndim == 2 else len(observations.y)):
             some = slice(None) if observations.x.ndim == 2 else slice(row, row + 1)
@@ -198,7 +204,7 @@ class LeastSquaresFit:
         columns = (expansion.weights[..., None] * expansion.dh).flatten(-2)  # (c, n, k*u)
         gram = torch.einsum("cnu,rn,cnv->rcuv", columns, weight, columns)
         ridge = 1e-9 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)
-        gram.diagonal(dim1=-2, dim2=-1).add_(ridge[..., None])
+        gram.diagonal(dim1=-2, dim2=-1).add_(ridge.clamp_min(1e-300)[..., None])
         right = torch.einsum("cnu,rn->rcu", columns, weight * y)
         experts = torch.linalg.solve(gram, right).clamp(-self.theta.expert, self.theta.expert)
         loss = torch.einsum("rcu,rcuv,rcv->rc", experts, gram, experts) - 2 * (experts * right).sum(-1)
@@ -207,4 +213,4 @@ class LeastSquaresFit:
 
     def _normal(self, n: int, replicates: Sequence[int], key: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
         draws = [generator(self.seed, i, n, *key).standard_normal(shape) for i in replicates]
-        return torch.from_numpy(np.stack(draws)).to(self.truth.device)
+        return drawn(np.stack(draws))

@@ -54,6 +54,12 @@ class LeastSquares:
         pull = self.observations.weight / self.sigma**2 * (self.observations.y - expansion.mean)
         return -((directions @ expansion.jacobian().transpose(-1, -2)) @ pull[..., None])[..., 0]
 
+    def held_back(self, z: Tensor) -> Tensor:
+        """What moving the directions that the chart holds apart still promises ``(r,)``."""
+        if self.chart.held is None:
+            return torch.zeros_like(z[:, 0])
+        return self.slope_along(z, self.chart.held).abs().sum(-1)
+
     def gradient_rounding(self, z: Tensor) -> Tensor:
         """Size of the rounding in each gradient coordinate ``(r, p)``: what zero looks like in float64.
 
@@ -68,6 +74,13 @@ class LeastSquares:
         return (
             self.chart.pull_back(z, gradient, torch.zeros_like(z)[..., None] * z[:, None])[0].abs().clamp_min(gradient)
         )
+
+    def curvature_rounding(self, z: Tensor) -> Tensor:
+        """The matrices M ``(r, p, p)`` whose v'Mv is the size of the rounding of the Hessian along v."""
+        jacobian = self.model.expansion(self.chart.atoms(z), self.observations.x).jacobian()
+        size = ((self.observations.weight / self.sigma**2)[:, None] @ jacobian.square())[:, 0]
+        linear = size.shape[1] * self.chart.basis.transpose(-1, -2) @ (size[..., None] * self.chart.basis)
+        return torch.finfo(z.dtype).eps * self.chart.pull_back(z, torch.zeros_like(z), linear)[1]
 
 
 def objective(model: RegressionMoE, observations: Observations, sigma: float, atoms: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,27 +32,38 @@ _SENTENCES = {
     Status.STALLED: "No step improved the fit although the local model promised one; rounding is the usual cause.",
     Status.BOUNDARY: "The fit was stopped by the boundary of the parameter set Theta.",
     Status.MAX_STEPS: "The fit used all its steps before it converged.",
-    Status.NON_FINITE: "The objective was not finite at the start.",
+    Status.NON_FINITE: "The objective was not finite at the start: outside Theta, or too large for a number.",
 }
 
 
-class Problem(Protocol):
-    """A batch of objectives, in coordinates z ``(r, p)``."""
+class Batch(Protocol):
+    """Problems of several replicates."""
 
-    def rows(self, index: Tensor) -> Problem:
+    def rows(self, index: Tensor) -> Self:
         """The problem of the replicates at ``index``."""
+
+
+class Problem(Batch, Protocol):
+    """A batch of objectives, in coordinates z ``(r, p)``."""
 
     def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Value ``(r,)`` (infinite outside the parameter set), gradient ``(r, p)``, Hessian ``(r, p, p)``."""
 
 
-class Solver(Protocol):
-    """One algorithm. Its state is a dict of tensors with the replicates first; ``z`` is the iterate."""
+Some = TypeVar("Some", bound=Batch)
+Asked = TypeVar("Asked", contravariant=True)
 
-    def init(self, problem: Problem, z: Tensor) -> dict[str, Tensor]:
+
+class Solver(Protocol[Asked]):
+    """One algorithm, for problems that know what it asks for.
+
+    Its state is a dict of tensors with the replicates first; ``z`` is the iterate.
+    """
+
+    def init(self, problem: Asked, z: Tensor) -> dict[str, Tensor]:
         """The state at the starts z ``(r, p)``."""
 
-    def step(self, problem: Problem, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    def step(self, problem: Asked, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """The next state, and a :class:`Status` code per replicate ``(r,)`` (RUNNING to go on)."""
 
 
@@ -66,7 +77,7 @@ class Iterate:
     steps: Tensor
 
 
-def iterate(problem: Problem, solver: Solver, z: Tensor, max_steps: int) -> Iterate:
+def iterate(problem: Some, solver: Solver[Some], z: Tensor, max_steps: int) -> Iterate:
     """Run a solver from the starts z ``(r, p)`` until every replicate is finished.
 
     Finished replicates leave the batch. No replicate's result depends on its batch-mates.

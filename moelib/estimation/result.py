@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from moelib.estimation.least_squares import LeastSquares
-from moelib.estimation.loop import Iterate, Status
+from moelib.estimation.eigen import eigen
+from moelib.estimation.loop import Iterate, Problem, Status
 
 DECREASE = 1e-4  # log-likelihood units: one per cent of a standard error
 AGREEMENT = 1e-3  # log-likelihood units between two starts that found the same optimum
 RANK = 1e-7  # an eigenvalue below this share of the largest counts as a null direction
+FAINT = 1e-2  # curvature, in units of a well-scaled chart, from which on it is never called rounding
 ROUNDING = 1e3  # a gradient within this many units of its own rounding is zero
+
+
+class Fitted(Problem, Protocol):
+    """A problem on a chart, whose fits can be certified."""
+
+    @property
+    def chart(self) -> Any:
+        """The chart: ``atoms(z)`` are the atoms ``(r, k, q)``."""
+
+    def gradient_rounding(self, z: Tensor) -> Tensor:
+        """Size of the rounding in each gradient coordinate ``(r, p)``."""
+
+    def curvature_rounding(self, z: Tensor) -> Tensor:
+        """The matrices M ``(r, p, p)`` whose v'Mv is the size of the rounding of the Hessian along v."""
+
+    def held_back(self, z: Tensor) -> Tensor:
+        """What directions that the chart leaves out still promise ``(r,)``, in log-likelihood units."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +56,12 @@ class Ends:
     interior: Tensor
 
     @staticmethod
-    def of(problem: LeastSquares, end: Iterate, truth_free: Tensor, held: bool) -> Ends:
+    def of(problem: Fitted, end: Iterate, truth_free: Tensor, held: bool) -> Ends:
         """The ends of a flat batch of r x starts problems, with their certificates; truth_free ``(r, starts)``."""
         evidence = certificate(problem, end.z)
         evidence["interior"] &= end.status != Status.BOUNDARY
-        flat = {"atoms": problem.chart.atoms(end.z), "value": end.value, "status": end.status, **evidence}
+        value = torch.where(end.value.isnan(), torch.inf, end.value)
+        flat = {"atoms": problem.chart.atoms(end.z), "value": value, "status": end.status, **evidence}
         grid = {name: tensor.unflatten(0, truth_free.shape) for name, tensor in flat.items()}
         return Ends(truth_free=truth_free, held=torch.full_like(truth_free, held), **grid)
 
@@ -99,13 +119,24 @@ class FitResult:
         return self.stationary & self.agreed & self.interior
 
     def summary(self) -> str:
-        """The result in words."""
+        """The result in words: how many fits are certified and why not the others, and how often the best was found."""
         total = len(self.value)
-        lines = [
-            f"{int(self.certified.sum())} of {total} fits certified: "
-            f"{int(self.stationary.sum())} stationary, {int(self.agreed.sum())} found again from a start "
-            f"that does not use the truth, {int(self.interior.sum())} inside Theta."
+        lines = [f"{int(self.certified.sum())} of {total} fits certified."]
+        reasons = [
+            (~self.stationary, "not stationary"),
+            (~self.agreed, "not found again from a start that does not use the truth"),
+            (~self.interior, f"on the boundary of Theta ({(~self.interior).double().mean().item():.0%})"),
         ]
+        missing = [f"{int(which.sum())} {words}" for which, words in reasons if which.any()]
+        if missing:
+            lines.append(f"The others: {', '.join(missing)}.")
+        found = (self.agreeing / self.starts.clamp_min(1)).median().item()
+        lines.append(f"The best objective was found by {found:.0%} of the starts, in the median.")
+        loose = self.null > 0
+        if loose.any():
+            most = int(self.null.max())
+            up_to = str(most) if (self.null[loose] == most).all() else f"up to {most}"
+            lines.append(f"{int(loose.sum())}: The data leave {up_to} parameter{'s' if most > 1 else ''} undetermined.")
         for status in Status:
             count = int((self.status == status).sum())
             if count and status != Status.CONVERGED:
@@ -119,7 +150,7 @@ def best_of(ends: Ends) -> FitResult:
     # an end that is not stationary must be better by more than the tolerance to be preferred
     best = (ends.value + DECREASE * ~stationary(ends)).argmin(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
-    same = ends.value <= chosen["value"][:, None] + AGREEMENT
+    same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
     return FitResult(
         **chosen,
         agreeing=same.sum(1),
@@ -137,28 +168,35 @@ def stationary(evidence: Ends | FitResult) -> Tensor:
     return (evidence.decrease <= DECREASE) & (evidence.curvature >= -RANK) & zero
 
 
-def certificate(problem: LeastSquares, z: Tensor) -> dict[str, Tensor]:
+def certificate(problem: Fitted, z: Tensor) -> dict[str, Tensor]:
     """The local evidence at z ``(r, p)``.
 
     decrease, what the local model still promises, in log-likelihood units: the quadratic one where the Hessian is
     regular; the first-order one for a move of one unit along null directions; and along a flat direction held at
     a distance u, where the objective approaches its infimum like u^-2, its derivative times u/2;
     gradient, its largest coordinate in units of its own rounding; curvature, the smallest eigenvalue of the
-    Hessian as a share of the largest; null, the number of null directions; interior, whether Theta contains the fit.
+    Hessian as a share of the largest, zero where it is rounding; null, the number of eigenvalues below a share RANK of
+    the largest or below their rounding; interior, whether Theta contains the fit.
     """
     value, gradient, hessian = problem.local(z)
-    eigenvalues, vectors = torch.linalg.eigh(hessian)
+    finite = value.isfinite() & gradient.isfinite().all(-1) & hessian.isfinite().flatten(1).all(-1)
+    eye = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
+    gradient, hessian = torch.where(finite[:, None], gradient, 0.0), torch.where(finite[:, None, None], hessian, eye)
+    eigenvalues, vectors = eigen(hessian)
     largest = eigenvalues.abs().amax(-1, keepdim=True)
-    regular = eigenvalues > RANK * largest
+    noise = (vectors * (problem.curvature_rounding(z) @ vectors)).sum(1)
+    noise = torch.where(finite[:, None] & noise.isfinite(), noise, 0.0).clamp_max(FAINT)
+    regular = eigenvalues > torch.maximum(RANK * largest, noise)
     along = (gradient[:, None] @ vectors)[:, 0]
     promised = torch.where(regular, 0.5 * along.square() / eigenvalues.clamp_min(1e-300), along.abs()).sum(-1)
-    if problem.chart.held is not None:
-        promised = promised + problem.slope_along(z, problem.chart.held).abs().sum(-1)
-    rounding = problem.gradient_rounding(z).clamp_min(1e-300)
+    promised = promised + problem.held_back(z)
+    # of the sum, and of the coordinates themselves
+    rounding = problem.gradient_rounding(z) + torch.finfo(z.dtype).eps * (hessian.abs() @ z.abs()[..., None])[..., 0]
+    rounding = rounding.clamp_min(1e-300)
     return {
-        "decrease": promised,
+        "decrease": torch.where(finite, promised, torch.inf),
         "gradient": (gradient.abs() / rounding).amax(-1),
-        "curvature": eigenvalues[:, 0] / largest[:, 0],
+        "curvature": torch.where(eigenvalues.abs() <= noise, 0.0, eigenvalues / largest).amin(-1),
         "null": (~regular).sum(-1),
-        "interior": value.isfinite(),
+        "interior": finite,
     }

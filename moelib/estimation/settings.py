@@ -15,17 +15,35 @@ class Theta:
 
     slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases.
     expert : largest absolute value of an expert parameter. All positive.
+    variance : least and largest variance of a component, for densities. share : the least share of an over-fitted
+    cell's weight that one of its atoms may have; 1/2 gives both the same.
     """
 
     slope_gap: float
     bias_gap: float
     expert: float
+    variance: tuple[float, float] | None = None
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not min(self.slope_gap, self.bias_gap, self.expert) > 0:
+            raise ValueError(
+                f"the bounds of Theta must be positive, got {self.slope_gap}, {self.bias_gap}, {self.expert}"
+            )
+        if self.variance is not None and not 0 < self.variance[0] < self.variance[1]:
+            raise ValueError(f"the variances of Theta need 0 < least < largest, got {self.variance}")
+        if not 0 < self.share <= 0.5:
+            raise ValueError(f"the least share of Theta must lie in (0, 1/2], got {self.share}")
 
     def contains(self, atoms: Tensor, dim: int) -> Tensor:
         """Which measures with atoms ``(r, k, q)`` lie in the set: ``(r,)`` of bool."""
         spread = atoms.amax(1) - atoms.amin(1)
         inside = (spread[:, :dim] <= self.slope_gap).all(-1) & (spread[:, dim] <= self.bias_gap)
-        return inside & (atoms[..., dim + 1 :].abs() <= self.expert).flatten(1).all(-1)
+        experts = atoms[..., dim + 1 :]
+        if self.variance is not None:
+            nu, experts = experts[..., -1], experts[..., :-1]
+            inside &= ((nu >= self.variance[0]) & (nu <= self.variance[1])).all(-1)
+        return inside & (experts.abs() <= self.expert).flatten(1).all(-1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,10 @@ class Plan:
     tolerance : what Levenberg-Marquardt may leave to gain, in log-likelihood units.
     distance : how far apart the experts of a flat over-fitted cell are held (linear experts).
     max_steps : 200 unless an optimiser is crippled on purpose.
+    em_steps : steps of EM before a likelihood's second-order method takes over. dear : number of parameters from
+        which its Hessian is too dear, and L-BFGS takes over instead.
+    rule : None, or the relative change of the log-likelihood at which EM from one start near the truth stops and its
+        end is taken for the estimate, as published simulations do.
     """
 
     near: int = 1
@@ -52,3 +74,6 @@ class Plan:
     tolerance: float = 1e-10
     distance: float = 2.0
     max_steps: int = 200
+    em_steps: int = 10
+    dear: int = 80
+    rule: float | None = None

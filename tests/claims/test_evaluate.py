@@ -11,7 +11,7 @@ import pytest
 from moelib.claims import STUDIES, Claim, registry, status_rows
 from moelib.claims import evaluate as module
 from moelib.claims.evaluate import check, evaluate, judge, simulate
-from moelib.simulation import StudyResult
+from moelib.results import StudyResult
 
 CLAIMS = registry()
 CHAPTER = CLAIMS[0].chapter

@@ -9,7 +9,7 @@ from moelib.claims import STUDIES
 from moelib.estimation.charts import Chart
 from moelib.estimation.least_squares import LeastSquares, objective
 from moelib.observations import Observations
-from moelib.simulation import Experiment
+from moelib.experiments import Experiment
 
 EXACT, TANH, LINEAR = (Experiment.of(STUDIES[f"softmax-ls-{name}"]) for name in ("exact", "tanh", "linear"))
 

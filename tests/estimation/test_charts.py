@@ -20,7 +20,7 @@ from moelib.estimation.charts import (
 )
 from moelib.measures import MixingMeasure
 from moelib.models import regression_model
-from moelib.simulation import Experiment
+from moelib.experiments import Experiment
 from tests.estimation.cases import EXACT, LINEAR, TANH, composed, draw, noiseless, problem, random
 from tests.tolerances import LOCAL, SUM, WHITENED, close
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from moelib.controls import crippled
+from moelib.designs import gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
 from moelib.estimation.loop import Status
+from moelib.experiments import Experiment
 from moelib.measures import MixingMeasure
 from moelib.models import regression_model
-from moelib.observations import Observations, gauss_legendre, raw_sample, summarised
-from moelib.simulation import Experiment
+from moelib.observations import Observations, raw_sample, summarised
 from moelib.voronoi import L1, compare
 from tests.estimation.cases import EXACT, LINEAR, TANH, draw, noiseless
 from tests.tolerances import OBJECTIVE, SAME_FIT, STANDARD_ERRORS, close

@@ -27,9 +27,8 @@ def comparison(
     sizes = torch.nn.functional.one_hot(cells, truths).sum(1)
     r, k = cells.shape
     empty = torch.zeros(r, k, 2, dtype=torch.float64)
-    return Comparison(
-        cells, sizes, double["s"], double["e"], double["w"], empty, double["m"], torch.ones(r, dtype=torch.bool)
-    )
+    gap = torch.stack((double["s"], double["e"]), -1)
+    return Comparison(cells, sizes, gap, double["w"], empty, double["m"], torch.ones(r, dtype=torch.bool))
 
 
 # Three replicates, four fitted atoms, two true ones. L_1 (power 1 alone in a cell, 2 in a shared one) by hand:
@@ -62,8 +61,7 @@ def other_powers(loss: Loss) -> None:
 
 
 def zero_at_the_truth(loss: Loss) -> None:
-    nothing = [[0.0] * 4] * 3
-    perfect = replace(CASE, **{n: torch.tensor(nothing, dtype=torch.float64) for n in ("slope_error", "expert_error")})
+    perfect = replace(CASE, gap=torch.zeros_like(CASE.gap))
     close(loss(1, 2, replace(perfect, mass_error=torch.zeros(3, 2, dtype=torch.float64))), [0.0] * 3)
 
 
@@ -75,7 +73,7 @@ def powers(loss: Loss) -> None:
         for r in range(3):
             powers = [multiple if still.sizes[r, c] > 1 else single for c in still.cell[r].tolist()]
             atoms = zip(
-                *[still.__dict__[n][r].tolist() for n in ("weights", "slope_error", "expert_error")],
+                *[getattr(still, n)[r].tolist() for n in ("weights", "slope_error", "expert_error")],
                 powers,
                 strict=True,
             )
@@ -86,7 +84,9 @@ def powers(loss: Loss) -> None:
 def one_by_one(loss: Loss) -> None:
     together = loss(1, 2, CASE)
     for row in range(3):
-        alone = Comparison(**{f.name: getattr(CASE, f.name)[row : row + 1] for f in fields(Comparison)})
+        alone = Comparison(
+            **{f.name: getattr(CASE, f.name)[row : row + 1] for f in fields(Comparison) if f.name != "dim"}
+        )
         close(loss(1, 2, alone), together[row : row + 1])
 
 

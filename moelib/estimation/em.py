@@ -1,0 +1,104 @@
+"""Expectation-maximisation: one map of the atoms, exact where the M-step is, safeguarded elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moelib.estimation.eigen import eigen
+from moelib.estimation.likelihood import Likelihood
+from moelib.estimation.loop import Status
+
+FAINTEST = 1e-8  # a component with less than this many observations is left as it is
+TURNS = 30  # halvings after which a step counts as lost in rounding
+
+
+@dataclass(frozen=True)
+class ExpectationMaximisation:
+    """EM in the atoms' own coordinates, for observed values of Y or its values on a lattice.
+
+    The experts' M-step is weighted least squares, exact where experts are affine in their parameters and a Gauss-Newton
+    step elsewhere; the variance's is exact; the gate's is one Newton step. A step that lowers the likelihood is halved,
+    so that the objective never rises. relative : a fit has converged when the log-likelihood changes by less than this
+    share of itself, the usual public rule: it says nothing of how far the maximum is. 0 never stops.
+    """
+
+    relative: float = 1e-6
+
+    def init(self, problem: Likelihood, z: Tensor) -> dict[str, Tensor]:
+        """The state at the starts z ``(r, p)``. Raises ValueError for observations in intervals."""
+        cells = problem.observations.cells
+        if cells is not None and cells.spacing is None:
+            raise ValueError("EM needs observed values of Y, and these observations are counts in intervals")
+        value = problem.value(z)
+        return {"z": z, "value": value, "step": em_step(problem, z), "turn": torch.zeros_like(value)}
+
+    def step(self, problem: Likelihood, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """One map: the next state, and a status code per replicate ``(r,)``."""
+        z, value, turn = state["z"], state["value"], state["turn"]
+        trial = z + state["step"] * 0.5 ** turn[:, None]
+        new_value = problem.value(trial)
+        rounding = 1e-10 * (1 + value.abs())
+        accept = new_value.isfinite() & (new_value <= value + rounding)
+        z = torch.where(accept[:, None], trial, z)
+        fresh = em_step(problem, z)
+        codes = torch.full(value.shape, Status.RUNNING, device=value.device)
+        total = (value + problem.zero()).abs().clamp_min(1e-300)
+        codes[accept & (value - new_value < self.relative * total)] = Status.CONVERGED
+        codes[~accept & (turn >= TURNS)] = Status.STALLED
+        state = {
+            "z": z,
+            "value": torch.where(accept, new_value, value),
+            "step": torch.where(accept[:, None], fresh, state["step"]),
+            "turn": torch.where(accept, 0.0, turn + 1),
+        }
+        return state, codes
+
+
+def em_step(problem: Likelihood, z: Tensor) -> Tensor:
+    """The change of the atoms in one EM map ``(R, k*q)``."""
+    model, atoms = problem.model, problem.chart.atoms(z)
+    r, k, q = atoms.shape
+    g, u = model.gate, q - model.gate - 1
+    mass, squares = atoms.new_zeros(r, k), atoms.new_zeros(r, k)
+    normal, right = atoms.new_zeros(r, k, u, u), atoms.new_zeros(r, k, u)
+    gate, bend = atoms.new_zeros(r, k, g), atoms.new_zeros(r, k * g, k * g)
+    for rows, observations, _, features in problem.blocks(atoms):
+        here = atoms[rows]
+        expansion = model.expansion(here, observations, features)
+        own = observations.weight[:, None] * expansion.posterior
+        gap = observations.y[:, None] - model.means(here, observations.x)
+        mass[rows] += own.sum(-1)
+        squares[rows] += (own * gap.square()).sum(-1)
+        weighted = own[:, :, None] * expansion.dh
+        normal[rows] += weighted @ expansion.dh.transpose(-1, -2)
+        right[rows] += (weighted @ gap[..., None])[..., 0]
+        prior = observations.weight[:, None] * expansion.prior
+        gate[rows] += (((own - prior)[:, :, None]) * expansion.ds).sum(-1)
+        pull = (prior[:, :, None] * expansion.ds).flatten(1, 2)
+        shares = (expansion.prior[:, :, None] * expansion.ds).flatten(1, 2)
+        together = -pull @ shares.transpose(-1, -2)
+        blocks = (prior[:, :, None] * expansion.ds) @ expansion.ds.transpose(-1, -2)
+        for i in range(k):
+            together[:, i * g : (i + 1) * g, i * g : (i + 1) * g] += blocks[:, i]
+        bend[rows] += together
+    alive = mass > FAINTEST
+    expert = _solve(normal, right) * alive[..., None]
+    variance = ((squares - (right * expert).sum(-1)) / mass.clamp_min(FAINTEST)).clamp_min(1e-300)
+    change = torch.zeros_like(atoms)
+    change[..., :g] = _solve(bend, gate.flatten(1)).view(r, k, g)
+    change[..., g:-1] = expert
+    change[..., -1] = torch.where(alive, variance - atoms[..., -1], 0.0)
+    return change.flatten(1)
+
+
+def _solve(matrix: Tensor, right: Tensor) -> Tensor:
+    """The solution ``(.., p)`` of a positive semidefinite system; none is asked for along its null directions."""
+    scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
+    scaled = matrix * scale[..., None] * scale[..., None, :]
+    values, vectors = eigen(scaled)
+    known = values > 1e-12 * values[..., -1:].clamp_min(1e-300)
+    along = ((right * scale)[..., None, :] @ vectors)[..., 0, :]
+    return (vectors @ torch.where(known, along / values.clamp_min(1e-300), 0.0)[..., None])[..., 0] * scale

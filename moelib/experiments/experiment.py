@@ -1,0 +1,61 @@
+"""What every experiment is to those who run it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from moelib.study import LeastSquaresStudy, LikelihoodStudy, Study
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from moelib.store import Arrays
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The objects that a study's numbers describe. truth : atoms ``(1, k*, q)``."""
+
+    study: Study
+    truth: torch.Tensor
+
+    @staticmethod
+    def of(study: Study) -> Experiment:
+        """Build them.
+
+        Raises ValueError for an unknown gate or expert, and for a truth whose rows are not as long as its atoms.
+        """
+        from moelib.experiments.least_squares import LeastSquaresExperiment
+        from moelib.experiments.likelihood import LikelihoodExperiment
+
+        experiment: Experiment
+        if isinstance(study, LikelihoodStudy):
+            experiment = LikelihoodExperiment.build(study)
+        elif isinstance(study, LeastSquaresStudy):
+            experiment = LeastSquaresExperiment.build(study)
+        else:
+            raise ValueError(f"an experiment needs a least-squares or a likelihood study, got {type(study).__name__}")
+        if study.gate != "softmax":  # measures and charts know a gate slope and a bias, and no other gate parameter
+            raise ValueError(f"studies are written for the softmax gate; got {study.gate!r}")
+        return experiment
+
+    def information(self) -> NDArray[np.float64]:
+        """Eigenvalues, ascending, of the truth's information per observation, the gauge pinned at the last atom."""
+        raise NotImplementedError
+
+    def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
+        """Draw, fit and measure some replicates at one size. One array entry per replicate."""
+        raise NotImplementedError
+
+
+def atoms_of(study: Study, coordinates: int) -> torch.Tensor:
+    """The truth of a study ``(1, k*, q)``. Raises ValueError when its rows do not have q = ``coordinates`` numbers."""
+    if {len(row) for row in study.truth} != {coordinates}:
+        lengths = [len(row) for row in study.truth]
+        raise ValueError(f"the truth needs rows of {coordinates} numbers, got rows of {lengths}")
+    return torch.tensor([study.truth], dtype=torch.float64)

@@ -1,0 +1,211 @@
+"""What a study measured: errors by size, their slopes, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moelib import rates
+from moelib.experiments import Experiment
+from moelib.rates import Slope, slope
+from moelib.store import Arrays
+from moelib.study import Study
+
+LABELS = {
+    "regression": "regression function",
+    "loss": "Voronoi loss $L_1$",
+    "exact": "exact cell",
+    "exact_slope": "exact cells, gate slope",
+    "exact_expert": "exact cells, expert",
+    "over_fitted": "over-fitted cell",
+    "over_fitted_slope": "over-fitted cell, gate slope",
+    "over_fitted_expert": "over-fitted cell, expert",
+    "diameter": "diameter of the near-optimal set",
+    "hellinger": "density, Hellinger distance",
+    "published": "Voronoi loss with the published powers",
+    "sharp": "Voronoi loss with the sharp powers",
+    "beta1": r"gate slope $\beta_1$",
+    "a": "expert slope $a$",
+    "b": "expert intercept $b$",
+    "nu": r"variance $\nu$",
+    "location": "where the means part",
+    "scale": "where the variances part",
+    "at_bound": "share at its bound",
+    "certified": "certified",
+    "interior": "inside $\\Theta$",
+    "agreed": "found twice",
+    "stationary": "stationary",
+}
+MEASURED = (
+    *("regression", "loss", "exact", "over_fitted", "diameter"),
+    *("hellinger", "published", "sharp", "beta1", "a", "b", "nu"),
+)
+FEWEST = 100  # a cell pattern with fewer replicates gets no slope
+
+
+STATISTICS = {"median": rates.median, "mean": rates.mean, "L4 norm": rates.l4}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What of a quantity is followed as n grows: a statistic, of the replicates with some property."""
+
+    quantity: str
+    statistic: str = "median"
+    given: str | None = None
+
+    @staticmethod
+    def of(text: str) -> Followed:
+        """From text such as ``b``, ``mean of b``, ``b given location``, ``L4 norm of b given scale``."""
+        head, _, given = text.partition(" given ")
+        statistic, of, quantity = head.rpartition(" of ")
+        if of and statistic not in STATISTICS:
+            raise ValueError(f"unknown statistic {statistic!r}; known: {', '.join(STATISTICS)}")
+        return Followed(quantity, statistic or "median", given or None)
+
+    @property
+    def label(self) -> str:
+        """In words, for tables."""
+        name = LABELS[self.quantity]
+        name = name if self.statistic == "median" else f"{name}, {self.statistic}"
+        return name if self.given is None else f"{name}, {LABELS[self.given]}"
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The measured quantities of a study: ``values[n][name]`` has one entry per replicate."""
+
+    study: Study
+    profile: str
+    device: str
+    sizes: tuple[int, ...]
+    values: dict[int, Arrays]
+
+    def experiment(self) -> Experiment:
+        """The objects that the study's numbers describe."""
+        return Experiment.of(self.study)
+
+    def errors(self, name: str, pattern: int | None = None) -> dict[int, NDArray[np.float64]]:
+        """A quantity by size, of all replicates or of those whose over-fitted cell is ``pattern``."""
+        out = {}
+        for n, v in self.values.items():
+            chosen = np.ones(len(v[name]), bool) if pattern is None else v["pattern"] == pattern
+            out[n] = v[name][chosen]
+        return out
+
+    def slope(self, followed: str, low: float = 1e8, high: float = 1e13, pattern: int | None = None) -> Slope | None:
+        """The slope of what is followed (see :class:`Followed`) over low <= n <= high.
+
+        Given the cell sizes: where k > k*, of the replicates with one over-fitted cell, each such cell with a constant
+        of its own; with ``pattern`` of one such cell alone. None when fewer than 100 of these replicates remain at
+        some size, or fewer than two sizes lie in the range.
+        """
+        what = Followed.of(followed)
+        samples = {}
+        over = self.study.components > len(self.study.truth)
+        for n, v in self.values.items():
+            if low <= n <= high:
+                cells = range(len(self.study.truth)) if over else [-1]
+                cells = cells if pattern is None else [pattern]
+                given = v[what.given] if what.given else np.ones(len(v["pattern"]), bool)
+                strata = {c: v[what.quantity][(v["pattern"] == c) & given] for c in cells}
+                samples[n] = {c: e for c, e in strata.items() if len(e)}
+        if len(samples) < 2 or min(sum(map(len, s.values())) for s in samples.values()) < FEWEST:
+            return None
+        return slope(list(samples), list(samples.values()), STATISTICS[what.statistic])
+
+    def share(self, name: str = "certified", low: float = 0, high: float = np.inf) -> dict[int, float]:
+        """The share of replicates with a property, by size."""
+        return {n: float(v[name].mean()) for n, v in self.values.items() if low <= n <= high}
+
+    def patterns(self) -> dict[int, dict[int, float]]:
+        """By size, the frequency of each over-fitted cell (-1: none, or more than one)."""
+        out = {}
+        for n, v in self.values.items():
+            cells, counts = np.unique(v["pattern"], return_counts=True)
+            out[n] = {int(c): float(m / counts.sum()) for c, m in zip(cells, counts, strict=True)}
+        return out
+
+    def shares(self, *names: str) -> ShareTable:
+        """The shares of replicates with some properties, by size, as a table."""
+        return ShareTable(self, names)
+
+    def measured(self) -> list[str]:
+        """Names of the errors that this study measured."""
+        have = self.values[self.sizes[0]]
+        return [n for n in MEASURED if n in have and np.isfinite(have[n]).any()]
+
+    def slopes(self, predictions: Mapping[str, float], low: float = 1e8) -> SlopeTable:
+        """The measured slopes of what is followed, from n = ``low`` on, beside their predicted exponents."""
+        return SlopeTable(self, dict(predictions), low)
+
+    def summary(self) -> str:
+        """Medians, certified shares and slopes as a table."""
+        names = self.measured()
+        lines = [f"{self.study.title} ({self.profile} profile, {self.device})"]
+        lines.append("n".rjust(8) + "".join(name.rjust(13) for name in names) + "certified".rjust(11))
+        for n, v in self.values.items():
+            cells = "".join(f"{np.nanmedian(v[name]):13.3e}" for name in names)
+            lines.append(f"{n:8.0e}{cells}{v['certified'].mean():11.1%}")
+        for name in names:
+            measured = self.slope(name)
+            if measured is not None:
+                lo, hi = measured.interval
+                lines.append(f"slope of {name}, 1e8 to 1e13: {measured.estimate:.3f} [{lo:.3f}, {hi:.3f}]")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as JSON-ready data."""
+        slopes = {name: self.slope(name) for name in self.measured()}
+        return {
+            "study": self.study.specification(),
+            "profile": self.profile,
+            "device": self.device,
+            "sizes": list(self.sizes),
+            "medians": {name: [float(np.nanmedian(v[name])) for v in self.values.values()] for name in self.measured()},
+            "certified": list(self.share().values()),
+            "slopes": {n: {"estimate": s.estimate, "interval": list(s.interval)} for n, s in slopes.items() if s},
+        }
+
+
+@dataclass(frozen=True)
+class ShareTable:
+    """Shares of replicates with some properties, shown as a table in a notebook."""
+
+    result: StudyResult
+    names: tuple[str, ...]
+
+    def _repr_markdown_(self) -> str:
+        lines = ["| n | " + " | ".join(LABELS[name] for name in self.names) + " |", "|---|" + "---|" * len(self.names)]
+        for n, v in self.result.values.items():
+            lines.append(f"| $10^{{{np.log10(n):g}}}$ | " + " | ".join(f"{v[m].mean():.1%}" for m in self.names) + " |")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class SlopeTable:
+    """Measured and predicted exponents, shown as a table in a notebook."""
+
+    result: StudyResult
+    predictions: dict[str, float]
+    low: float = 1e8
+
+    def _repr_markdown_(self) -> str:
+        decades = f"$10^{{{np.log10(self.low):g}}}$ to $10^{{13}}$"
+        early = self.result.sizes[0] < 1e5
+        head = f"| error | predicted | {decades} | 95 % interval |" + (" $10^3$ to $10^5$ |" if early else "")
+        lines = [f"{head} certified |", "|---|---|---|---|" + ("---|" if early else "") + "---|"]
+        for text, predicted in self.predictions.items():
+            far, near = self.result.slope(text, self.low), self.result.slope(text, 1e3, 1e5)
+            share = min(self.result.share(low=self.low).values(), default=float("nan"))
+            cells = ["not evaluated", "", *([""] if early else []), ""]
+            if far is not None:
+                lo, hi = far.interval
+                published = ["" if near is None else f"{near.estimate:.3f}"] if early else []
+                cells = [f"{far.estimate:.3f}", f"[{lo:.3f}, {hi:.3f}]", *published, f"{share:.1%}"]
+            lines.append(f"| {Followed.of(text).label} | {predicted:g} | " + " | ".join(cells) + " |")
+        return "\n".join(lines)
