@@ -12,13 +12,14 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install book test test-long lint format lock clean
+.PHONY: help install book test test-long bench lint format lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make book       execute the chapters (what changed) and render the site"
 	@echo "make test       the tests, five minutes at most"
 	@echo "make test-long  the long checks"
+	@echo "make bench      the benchmarks, a quarter of an hour: results/benchmarks.json, read by a chapter"
 	@echo "make install    the private environment alone (every other target does it too)"
 	@echo "make lint       lint, format, types and import rules, as CI runs them"
 	@echo "make format     let ruff mend what it can"
@@ -35,6 +36,10 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	@$(BIN)/pytest -m long
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.checks
+	@$(BIN)/python -m benchmarks results/benchmarks.json
 
 lint: $(STAMP)
 	@$(BIN)/ruff check

@@ -51,6 +51,7 @@ _HOME = {
     "report": "symbolic.report",
     "verify": "symbolic.algebra.certificate",
     "Zoo": "zoo",
+    "Timings": "timings",
     "symbolic": "symbolic",
     # figures
     "plots": "plots",

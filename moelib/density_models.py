@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,17 +71,31 @@ class DensityMoE:
         self, atoms: Tensor, observations: Observations, features: Features | None = None
     ) -> DensityExpansion:
         """The log-density with its first derivatives in the atoms, and what its second ones are made of."""
-        gate, expert, nu = atoms[..., : self.gate], atoms[..., self.gate : -1], atoms[..., -1:]
-        if features is not None:
-            s, mean = features.combine(features.score, gate), features.combine(features.mean, expert)
-            ds, dh, dds, ddh = (*(features.base[:, None, list(f)] for f in (features.score, features.mean)), None, None)
-        else:
-            s, ds, dds = _channel(self.score, observations.x, gate)
-            mean, dh, ddh = _channel(self.expert, observations.x, expert)
-        law = component_jet(self.law, observations, mean, nu)
+        s, mean, ds, dds, dh, ddh = self._channels(atoms, observations, features)
+        law = component_jet(self.law, observations, mean, atoms[..., -1:])
         posterior, evidence = _log_sum(s + law.value)
         prior, total = _log_sum(s)
         return DensityExpansion(evidence - total, posterior, prior, ds, dds, dh, ddh, law, features)
+
+    def shares(self, atoms: Tensor, observations: Observations, features: Features | None = None) -> Shares:
+        """The log-density with the components' shares in it, which EM asks for."""
+        s, mean, ds, _, dh, _ = self._channels(atoms, observations, features)
+        posterior, evidence = _log_sum(s + component(self.law, observations, mean, atoms[..., -1:]))
+        prior, total = _log_sum(s)
+        k = atoms.shape[1]
+        wide = (ds.expand(-1, k, -1, -1), dh.expand(-1, k, -1, -1))
+        return Shares(evidence - total, posterior, prior, mean, *wide)
+
+    def _channels(self, atoms: Tensor, observations: Observations, features: Features | None) -> tuple[Any, ...]:
+        """Score and mean ``(r, k, n)``, then the derivatives of each: first, and second or None where they vanish."""
+        gate, expert = atoms[..., : self.gate], atoms[..., self.gate : -1]
+        if features is None:
+            s, *score = _channel(self.score, observations.x, gate)
+            mean, *means = _channel(self.expert, observations.x, expert)
+            return s, mean, *score, *means
+        s, mean = features.combine(features.score, gate), features.combine(features.mean, expert)
+        ds, dh = (features.base[:, None, list(f)] for f in (features.score, features.mean))
+        return s, mean, ds, None, dh, None
 
     def sample(
         self, truth: Tensor, n: int, seed: int, replicates: Sequence[int], half_width: float = 1.0
@@ -120,6 +135,21 @@ def density_model(gate: str = "softmax", expert: str = "linear", law: str = "gau
     if normaliser is not SOFTMAX:
         raise ValueError(f"a density model needs a softmax gate, and {gate!r} has weights by {normaliser.name!r}")
     return DensityMoE(score, look_up(EXPERTS, expert, "expert"), DISTRIBUTIONS[law], dim)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A log-density ``(r, n)``, its components' posterior and prior shares and means ``(r, k, n)``.
+
+    ds, dh : derivatives of score and mean in their own coordinates, ``(r or 1, k, g, n)`` and ``(r or 1, k, u, n)``.
+    """
+
+    log_density: Tensor
+    posterior: Tensor
+    prior: Tensor
+    mean: Tensor
+    ds: Tensor
+    dh: Tensor
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
+    from moelib.timings import Timings
 
 PUBLISHED = 1e5  # the largest size of published simulations
 COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F")  # distinct for colour-blind readers
@@ -141,6 +142,23 @@ def stopped(stopping: Stopping) -> Figure:
     axes.set_ylabel("Voronoi loss")
     axes.legend(fontsize=8)
     _sizes_axis(axes, sizes)
+    return figure
+
+
+def costs(timings: Timings) -> Figure:
+    """Milliseconds of an evaluation, a fit: against the sample size, and against the number of fits done at once."""
+    figure, panels = plt.subplots(1, 2, figsize=(6.8, 3.2), sharey=True)
+    for axes, name, label in zip(
+        panels, ("against_n", "against_replicates"), ("sample size n", "fits at once"), strict=True
+    ):
+        sizes, spent = timings.curve(name)
+        axes.plot(sizes, spent, marker="o", markersize=3.5, color=COLOURS[0], linewidth=1.2)
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        axes.set_ylim(0, None)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    panels[0].set_ylabel("ms a fit and evaluation")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The same numbers on a GPU, in statistical units. Skipped where there is none."""
+"""The same numbers on another device, in statistical units: on a GPU, or on what ``--device`` names."""
 
 from __future__ import annotations
 
@@ -7,18 +7,38 @@ import pytest
 import torch
 
 from moelib.densities import DENSITIES
+from moelib.estimation.catalogue import ESTIMATORS
+from moelib.estimation.coordinates import own_coordinates
+from moelib.estimation.likelihood import Likelihood
+from moelib.estimation.loop import iterate
+from moelib.estimation.maximum_likelihood import LikelihoodFit
+from moelib.estimation.settings import Plan
+from moelib.experiments import Experiment
 from moelib.experts import EXPERTS
 from moelib.gates.catalogue import NORMALISERS
 from moelib.models import regression_model
 from moelib.simulation import default_device
 from tests.estimation.cases import EXACT, LINEAR, TANH, draw
+from tests.estimation.test_maximum_likelihood import STUDIES, THETA
+from tests.laws.estimators import Case, least_squares_case, likelihood_case, problem
 from tests.laws.models import SOFTMAX_GATES, atoms, points
 from tests.laws.normalisers import scores_of
-from tests.tolerances import OBJECTIVE, STANDARD_ERRORS, SUM, close
+from tests.tolerances import OBJECTIVE, SAME_FORMULA, STANDARD_ERRORS, close
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+CELLS = [("gaussian", "points"), *((law, "intervals") for law in ("gaussian", "laplace", "student_t"))]
+CASES = [("linear", "gaussian", "lattice"), *((e, law, r) for e in ("linear", "tanh") for law, r in CELLS)]
+SOLVERS = [name for name, estimator in ESTIMATORS.items() if not estimator.multistart]
 
 
+@pytest.fixture
+def there(device: str, pytestconfig: pytest.Config) -> str:
+    """The device; without a GPU the CPU must have been asked for, or there is nothing to compare."""
+    if device == "cpu" and pytestconfig.getoption("--device") is None:
+        pytest.skip("no CUDA device, and no other was named with --device")
+    return device
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_gpu_is_the_default_device() -> None:
     assert default_device() == "cuda"
 
@@ -27,48 +47,127 @@ def test_the_gpu_is_the_default_device() -> None:
     ("gate", "expert"), [*(("softmax", e) for e in EXPERTS), *((g, "tanh") for g in SOFTMAX_GATES)]
 )
 @pytest.mark.parametrize("dim", [1, 2])
-def test_the_model_and_its_derivatives_are_those_of_the_cpu(gate, expert, dim) -> None:
+def test_the_model_and_its_derivatives_are_those_of_the_cpu(gate, expert, dim, there) -> None:
     model = regression_model(gate, expert, dim)
     g, x = atoms(model, 3), points(model)
-    here, there = model.expansion(g, x), model.expansion(g.cuda(), x.cuda())
-    close(there.mean.cpu(), here.mean, SUM[torch.float64])
-    close(there.jacobian().cpu(), here.jacobian(), SUM[torch.float64])
+    here, moved = model.expansion(g, x), model.expansion(g.to(there), x.to(there))
+    close(moved.mean.cpu(), here.mean, SAME_FORMULA)
+    close(moved.jacobian().cpu(), here.jacobian(), SAME_FORMULA)
     c = torch.ones_like(here.mean)
-    curved = there.curvature(c.cuda(), there.jacobian()).cpu()
-    close(curved, here.curvature(c, here.jacobian()), SUM[torch.float64])
+    curved = moved.curvature(c.to(there), moved.jacobian()).cpu()
+    close(curved, here.curvature(c, here.jacobian()), SAME_FORMULA)
 
 
 @pytest.mark.parametrize("name", NORMALISERS)
-def test_weights_are_those_of_the_cpu(name) -> None:
+def test_weights_are_those_of_the_cpu(name, there) -> None:
     scores = scores_of(name)
-    close(NORMALISERS[name].numeric(scores.cuda()).cpu(), NORMALISERS[name].numeric(scores), SUM[torch.float64])
+    close(NORMALISERS[name].numeric(scores.to(there)).cpu(), NORMALISERS[name].numeric(scores), SAME_FORMULA)
 
 
 @pytest.mark.parametrize("name", DENSITIES)
-def test_densities_are_those_of_the_cpu(name) -> None:
+def test_densities_are_those_of_the_cpu(name, there) -> None:
     y, mean, nu = torch.rand(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    there = DENSITIES[name].numeric(y.cuda(), mean.cuda(), nu.cuda()).cpu()
-    close(there, DENSITIES[name].numeric(y, mean, nu), SUM[torch.float64])
+    moved = DENSITIES[name].numeric(y.to(there), mean.to(there), nu.to(there)).cpu()
+    close(moved, DENSITIES[name].numeric(y, mean, nu), SAME_FORMULA)
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_conditional_densities_are_those_of_the_cpu(case, there) -> None:
+    own = likelihood_case(*case)
+    data, g = own.data, own.truth.expand(3, -1, -1)
+    moved = own.model.log_density(g.to(there), data.to(there))
+    assert moved.device.type == torch.device(there).type
+    close(moved.cpu(), own.model.log_density(g, data), SAME_FORMULA)
+
+
+def at_the_truth(case: Case, device: str) -> list[torch.Tensor]:
+    """Value, gradient and Hessian a standard error beside the truth, and sizes of their rounding."""
+    data, truth = case.data.to(device), case.truth.to(device).expand(3, -1, -1)
+    here = problem(case, case.data, case.truth.expand(3, -1, -1)).chart
+    fit = problem(case, data, truth)
+    # one chart for both: eigenvectors have no sign of their own
+    chart = type(here)(here.reference.to(device), here.basis.to(device))
+    fit = type(fit)(**{**vars(fit), "chart": chart})
+    z = torch.ones(3, chart.basis.shape[-1], dtype=torch.float64, device=device)
+    return [t.cpu() for t in (*fit.local(z), fit.gradient_rounding(z), fit.curvature_rounding(z))]
+
+
+@pytest.mark.parametrize("case", [("tanh",), ("weighted_gelu",), *CASES], ids="-".join)
+def test_objectives_and_gradients_are_those_of_the_cpu(case, there) -> None:
+    own = likelihood_case(*case) if len(case) == 3 else least_squares_case(*case)
+    here, moved = at_the_truth(own, "cpu"), at_the_truth(own, there)
+    size = here[3].amax()  # what rounding does to a gradient of sums that cancel, and to such a value
+    for a, b in zip(here, moved, strict=True):
+        close(b, a, max(SAME_FORMULA, 10 * size.item()))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers_end_where_they_do_on_the_cpu(name, there) -> None:
+    case = least_squares_case("tanh") if "levenberg" in name else likelihood_case("linear", "gaussian", "lattice")
+    ends = []
+    for device in ("cpu", there):
+        fit = problem(case, case.data.to(device), case.starts.to(device), natural="maximisation" in name)
+        width = case.starts[0].numel() if "maximisation" in name else fit.chart.basis.shape[-1]
+        z = torch.zeros(3, width, dtype=torch.float64, device=device)
+        end = iterate(fit, ESTIMATORS[name].make(), z, 100)
+        assert end.z.device.type == torch.device(device).type
+        ends.append(end.value.cpu())
+    close(ends[1], ends[0], OBJECTIVE)
 
 
 @pytest.mark.parametrize("experiment", [EXACT, TANH, LINEAR], ids=["exact", "tanh", "linear"])
-def test_fits_agree_in_statistical_units(experiment) -> None:
+def test_fits_agree_in_statistical_units(experiment, there) -> None:
     n, replicates = 10**8, range(6)
     data = draw(experiment, n, replicates)
     here = experiment.fitter().run(data, n, replicates)
-    there = experiment.fitter("cuda").run(data.to("cuda"), n, replicates)
-    assert there.atoms.is_cuda
-    assert there.certified.all()
-    close(there.value.cpu(), here.value, OBJECTIVE)
+    moved = experiment.fitter(there).run(data.to(there), n, replicates)
+    assert moved.atoms.device.type == torch.device(there).type
+    assert moved.certified.all()
+    close(moved.value.cpu(), here.value, OBJECTIVE)
     size = (n / experiment.study.sigma**2) ** 0.5
     nodes = experiment.design.nodes
-    gap = experiment.model.mean(there.atoms.cpu(), nodes) - experiment.model.mean(here.atoms, nodes)
+    gap = experiment.model.mean(moved.atoms.cpu(), nodes) - experiment.model.mean(here.atoms, nodes)
     assert (size * experiment.design.norm(gap)).max() < STANDARD_ERRORS
 
 
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("n", [10**5, 10**13])
+def test_likelihood_fits_agree_in_statistical_units(name, n, there) -> None:
+    own = Experiment.of(STUDIES[name])
+    data = own.design.draw(own.masses(own.truth)[0], n, 5, range(3))
+    fit = own.fitter()  # its truth is on the CPU: it goes where the data are
+    here, moved = fit.run(data, n, range(3)), fit.run(data.to(there), n, range(3))
+    assert moved.atoms.device.type == torch.device(there).type
+    assert moved.certified.all(), moved.summary()
+    close(moved.value.cpu(), here.value, OBJECTIVE)
+
+
+@pytest.mark.parametrize("rule", [None, 1e-6])
+def test_raw_samples_and_the_usual_rule_agree_too(rule, there) -> None:
+    own = Experiment.of(STUDIES["k*"])
+    data = own.model.sample(own.truth, 1000, 5, range(2))
+    fit = LikelihoodFit(own.model, THETA, 2, 1, Plan(rule=rule), None if rule is None else own.truth)
+    here, moved = fit.run(data, 1000, range(2)), fit.run(data.to(there), 1000, range(2))
+    zeros = torch.zeros(2, here.atoms[0].numel(), dtype=torch.float64)
+    level = [
+        Likelihood.of(own.model, data, THETA, own_coordinates(found.atoms.cpu()), own.truth).value(zeros)
+        for found in (here, moved)
+    ]
+    close(level[1], level[0], OBJECTIVE)
+
+
 @pytest.mark.parametrize("experiment", [EXACT, TANH, LINEAR], ids=["exact", "tanh", "linear"])
-def test_a_block_of_a_study_runs_there_and_comes_back(experiment) -> None:
-    here, there = experiment.block(10**8, range(4)), experiment.block(10**8, range(4), "cuda")
-    assert here.keys() == there.keys()
-    assert all(isinstance(array, np.ndarray) for array in there.values())
-    close(there["gain"], here["gain"], OBJECTIVE)
+def test_a_block_of_a_study_runs_there_and_comes_back(experiment, there) -> None:
+    here, moved = experiment.block(10**8, range(4)), experiment.block(10**8, range(4), there)
+    assert here.keys() == moved.keys()
+    assert all(isinstance(array, np.ndarray) for array in moved.values())
+    close(moved["gain"], here["gain"], OBJECTIVE)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_block_of_a_likelihood_study_too(name, there) -> None:
+    own = Experiment.of(STUDIES[name])
+    here, moved = own.block(10**8, range(3)), own.block(10**8, range(3), there)
+    assert here.keys() == moved.keys()
+    assert all(isinstance(array, np.ndarray) for array in moved.values())
+    close(moved["gain"], here["gain"], OBJECTIVE)

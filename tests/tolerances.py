@@ -29,6 +29,8 @@ OBJECTIVE = 1e-6
 STANDARD_ERRORS = 1e-3
 # A mean of replicates may be this many of its own standard errors off: 1e-6 of false alarms per number.
 CHANCE = 5.0
+# One formula on two devices: their libraries' elementary functions differ by a rounding or two.
+SAME_FORMULA = 1e-12
 # Raw draws and their sufficient statistics give one fit (issue 2).
 SAME_FIT = 1e-9
 

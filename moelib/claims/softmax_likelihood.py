@@ -47,7 +47,7 @@ MOVING = replace(
     apart=3.0,
     scales={
         "smoke": Scale((10**6,), 4),
-        "laptop": Scale((*SIZES[:3], *(10**e for e in range(10, 14))), 100),
+        "laptop": Scale((10**7, *(10**e for e in range(9, 14))), 100),
         "full": Scale(HALVES, 400),
     },
 )
@@ -70,7 +70,7 @@ USUAL = replace(
     plan=replace(MIXTURE.plan, rule=1e-6, max_steps=2000),
     scales={
         "smoke": Scale((10**6,), 6),
-        "laptop": Scale((10**3, 10**4, *SIZES), 400),
+        "laptop": Scale((10**3, 10**4, *SIZES), 150),
         "full": Scale(HALF_DECADES, 1000),
     },
 )

@@ -18,8 +18,8 @@ from moelib.estimation.trust_region import TrustRegionNewton
 class Estimator:
     """A way to an estimate.
 
-    objective : "least squares" or "likelihood". make : with ``multistart``, the class of fits that find their own starts
-    and certify their ends, whose ``run`` takes observations; else a solver with its usual settings, which
+    objective : "least squares" or "likelihood". make : with ``multistart``, the class of fits that find their own
+    starts and certify their ends, whose ``run`` takes observations; else a solver with its usual settings, which
     :func:`moelib.estimation.loop.iterate` runs from given starts. intervals : whether Y may be read in intervals.
     """
 

@@ -32,24 +32,22 @@ class ExpectationMaximisation:
         cells = problem.observations.cells
         if cells is not None and cells.spacing is None:
             raise ValueError("EM needs observed values of Y, and these observations are counts in intervals")
-        value = problem.value(z)
-        return {"z": z, "value": value, "step": em_step(problem, z), "turn": torch.zeros_like(value)}
+        value, change = em_pass(problem, z)
+        return {"z": z, "value": value, "step": change, "turn": torch.zeros_like(value)}
 
     def step(self, problem: Likelihood, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """One map: the next state, and a status code per replicate ``(r,)``."""
         z, value, turn = state["z"], state["value"], state["turn"]
         trial = z + state["step"] * 0.5 ** turn[:, None]
-        new_value = problem.value(trial)
+        new_value, fresh = em_pass(problem, trial)
         rounding = 1e-10 * (1 + value.abs())
         accept = new_value.isfinite() & (new_value <= value + rounding)
-        z = torch.where(accept[:, None], trial, z)
-        fresh = em_step(problem, z)
         codes = torch.full(value.shape, Status.RUNNING, device=value.device)
         total = (value + problem.zero()).abs().clamp_min(1e-300)
         codes[accept & (value - new_value < self.relative * total)] = Status.CONVERGED
         codes[~accept & (turn >= TURNS)] = Status.STALLED
         state = {
-            "z": z,
+            "z": torch.where(accept[:, None], trial, z),
             "value": torch.where(accept, new_value, value),
             "step": torch.where(accept[:, None], fresh, state["step"]),
             "turn": torch.where(accept, 0.0, turn + 1),
@@ -59,39 +57,58 @@ class ExpectationMaximisation:
 
 def em_step(problem: Likelihood, z: Tensor) -> Tensor:
     """The change of the atoms in one EM map ``(R, k*q)``."""
+    return em_pass(problem, z)[1]
+
+
+def em_pass(problem: Likelihood, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The objective ``(R,)`` and the change of the atoms in one EM map ``(R, k*q)``, from one pass over the data."""
     model, atoms = problem.model, problem.chart.atoms(z)
     r, k, q = atoms.shape
     g, u = model.gate, q - model.gate - 1
+    value = atoms.new_zeros(r)
     mass, squares = atoms.new_zeros(r, k), atoms.new_zeros(r, k)
     normal, right = atoms.new_zeros(r, k, u, u), atoms.new_zeros(r, k, u)
-    gate, bend = atoms.new_zeros(r, k, g), atoms.new_zeros(r, k * g, k * g)
-    for rows, observations, _, features in problem.blocks(atoms):
-        here = atoms[rows]
-        expansion = model.expansion(here, observations, features)
-        own = observations.weight[:, None] * expansion.posterior
-        gap = observations.y[:, None] - model.means(here, observations.x)
+    gate, bend = atoms.new_zeros(r, k, g), atoms.new_zeros(r, k, k, g, g)
+    for rows, observations, reference, features in problem.blocks(atoms):
+        e = model.shares(atoms[rows], observations, features)
+        value[rows] += problem.deviance(rows, observations, reference, e.log_density)[0]
+        own = e.posterior.mul_(observations.weight[:, None])
+        gap = observations.y[:, None] - e.mean
+        pulled = own * gap
         mass[rows] += own.sum(-1)
-        squares[rows] += (own * gap.square()).sum(-1)
-        weighted = own[:, :, None] * expansion.dh
-        normal[rows] += weighted @ expansion.dh.transpose(-1, -2)
-        right[rows] += (weighted @ gap[..., None])[..., 0]
-        prior = observations.weight[:, None] * expansion.prior
-        gate[rows] += (((own - prior)[:, :, None]) * expansion.ds).sum(-1)
-        pull = (prior[:, :, None] * expansion.ds).flatten(1, 2)
-        shares = (expansion.prior[:, :, None] * expansion.ds).flatten(1, 2)
-        together = -pull @ shares.transpose(-1, -2)
-        blocks = (prior[:, :, None] * expansion.ds) @ expansion.ds.transpose(-1, -2)
-        for i in range(k):
-            together[:, i * g : (i + 1) * g, i * g : (i + 1) * g] += blocks[:, i]
-        bend[rows] += together
+        squares[rows] += (pulled * gap).sum(-1)
+        dh, ds = e.dh.transpose(-1, -2), e.ds.transpose(-1, -2)  # (.., n, u), the same for all atoms or one for each
+        prior = observations.weight[:, None] * e.prior
+        if features is not None:  # the atoms' features are those of the input
+            normal[rows] += (own @ _pairs(dh[:, 0])).view(-1, k, u, u)
+            right[rows] += pulled @ dh[:, 0]
+            gate[rows] += (own - prior) @ ds[:, 0]
+            pairs = _pairs(ds[:, 0])
+            for i in range(k):
+                crossed = (prior[:, i : i + 1] * e.prior).neg_()
+                crossed[:, i] += prior[:, i]
+                bend[rows, i] += (crossed @ pairs).view(-1, k, g, g)
+        else:
+            normal[rows] += (own[:, :, None] * e.dh) @ dh
+            right[rows] += (pulled[:, :, None] * e.dh).sum(-1)
+            gate[rows] += ((own - prior)[:, :, None] * e.ds).sum(-1)
+            for i in range(k):
+                for j in range(k):
+                    crossed = prior[:, i] * (float(i == j) - e.prior[:, j])
+                    bend[rows, i, j] += (crossed[:, None] * e.ds[:, i]) @ ds[:, j]
     alive = mass > FAINTEST
     expert = _solve(normal, right) * alive[..., None]
     variance = ((squares - (right * expert).sum(-1)) / mass.clamp_min(FAINTEST)).clamp_min(1e-300)
     change = torch.zeros_like(atoms)
-    change[..., :g] = _solve(bend, gate.flatten(1)).view(r, k, g)
+    change[..., :g] = _solve(bend.transpose(2, 3).reshape(r, k * g, k * g), gate.flatten(1)).view(r, k, g)
     change[..., g:-1] = expert
     change[..., -1] = torch.where(alive, variance - atoms[..., -1], 0.0)
-    return change.flatten(1)
+    return problem.inside(atoms, value), change.flatten(1)
+
+
+def _pairs(features: Tensor) -> Tensor:
+    """Products of two features ``(.., n, u)``: ``(.., n, u*u)``."""
+    return (features[..., :, None] * features[..., None, :]).flatten(-2)
 
 
 def _solve(matrix: Tensor, right: Tensor) -> Tensor:

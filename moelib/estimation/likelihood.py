@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from moelib.density_models import DensityMoE
+from moelib.estimation import moments
 from moelib.estimation.coordinates import Coordinates
 from moelib.estimation.settings import Theta
 from moelib.features import Features
@@ -16,6 +17,7 @@ from moelib.observations import Observations
 
 BLOCK = 2**15  # components x points that are worked on at once: what fits in a core's cache
 GPU_BLOCK = 2**24
+FAR = 1.0  # log-densities that differ by more are far from each other
 SMALL = 0.03  # below this, log(1 + u) - u comes from its series
 
 
@@ -144,24 +146,19 @@ class Likelihood:
 
     def _sums(self, atoms: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
         """Value, and for order 1 and 2 gradient and Hessian in the atoms' coordinates; empty where not asked for."""
+        if self.block is None and moments.applies(self.model, self.observations):
+            likelihood, gradient, hessian = moments.sums(self.model, self.observations, self.sample, atoms, order)
+            return self.inside(atoms, -self.zero() - likelihood), -gradient, -hessian
         size = atoms[0].numel() if order else 0
         value = atoms.new_zeros(len(atoms))
         gradient = atoms.new_zeros(len(atoms), size)
         hessian = atoms.new_zeros(len(atoms), size if order > 1 else 0, size)
-        cells = self.observations.cells
-        sizes = None if cells is None else self.observations.weight.sum(-1)
         for rows, observations, reference, features in self.blocks(atoms):
             here, counts = atoms[rows], observations.weight
             expansion = self.model.expansion(here, observations, features) if order else None
             log_density = expansion.log_density if expansion else self.model.log_density(here, observations, features)
-            if observations.cells is None or sizes is None:
-                pull = counts
-                value[rows] -= (counts * (log_density - reference)).sum(-1)
-            else:
-                expected = sizes[self.sample[rows], None] * observations.cells.node_share * reference.exp()
-                u = torch.expm1(log_density - reference)
-                pull = counts - expected * (1 + u)
-                value[rows] -= ((counts - expected) * u + counts * log1p_minus(u)).sum(-1)
+            part, pull = self.deviance(rows, observations, reference, log_density)
+            value[rows] += part
             if expansion is None:
                 continue
             if order == 1:
@@ -170,8 +167,28 @@ class Likelihood:
                 first, second = expansion.sums(counts, pull)
                 gradient[rows] -= first
                 hessian[rows] += second
+        return self.inside(atoms, value), gradient, hessian
+
+    def deviance(
+        self, rows: Tensor, observations: Observations, reference: Tensor, log_density: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """A block's part of the objective ``(b,)``, and the pull of its points ``(b, n)``: w, or N - n p in cells."""
+        counts = observations.weight
+        if observations.cells is None:
+            return -(counts * (log_density - reference)).sum(-1), counts
+        size = self.observations.weight.sum(-1)[self.sample[rows], None]
+        size = size * observations.cells.node_share
+        expected, gap = size * reference.exp(), log_density - reference
+        near = gap.abs() < FAR  # farther away u may be too large for a number
+        u = torch.expm1(torch.where(near, gap, 0.0))
+        more = torch.where(near, expected * u, size * log_density.exp() - expected)
+        part = torch.where(near, (counts - expected) * u + counts * log1p_minus(u), counts * gap - more)
+        return -part.sum(-1), counts - expected - more
+
+    def inside(self, atoms: Tensor, value: Tensor) -> Tensor:
+        """The values ``(R,)``, infinite where they are not numbers or the atoms lie outside Theta."""
         inside = self.theta.contains(atoms, self.model.dim) & value.isfinite()
-        return torch.where(inside, value, torch.inf), gradient, hessian
+        return torch.where(inside, value, torch.inf)
 
 
 def log1p_minus(u: Tensor) -> Tensor:

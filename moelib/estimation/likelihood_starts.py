@@ -24,12 +24,12 @@ def normals(seed: int, n: int, replicates: Sequence[int], key: tuple[int, ...], 
     return drawn(np.stack(draws))
 
 
-def some_of(observations: Observations) -> Observations:
-    """All cells, or the first raw observations: enough for a start."""
-    if observations.cells is not None or observations.y.shape[1] <= SAMPLE:
+def first_of(observations: Observations, count: int) -> Observations:
+    """The first ``count`` raw observations of more than twice as many; else all, and all cells."""
+    if observations.cells is not None or observations.y.shape[1] <= 2 * count:
         return observations
-    x = observations.x[:SAMPLE] if observations.x.ndim == 2 else observations.x[:, :SAMPLE]
-    return Observations(x, observations.y[:, :SAMPLE], observations.weight[:, :SAMPLE])
+    x = observations.x[:count] if observations.x.ndim == 2 else observations.x[:, :count]
+    return Observations(x, observations.y[:, :count], observations.weight[:, :count])
 
 
 def clustered(model: DensityMoE, theta: Theta, observations: Observations, k: int, seeds: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def clustered(model: DensityMoE, theta: Theta, observations: Observations, k: in
     seeds : uniform numbers ``(r, k)`` that choose the first centres. Gate slopes are 0. For experts that are affine in
     their parameters.
     """
-    data = some_of(observations)
+    data = first_of(observations, SAMPLE)
     r, n = data.y.shape
     x = data.x.expand(r, -1, -1)
     points = torch.cat((x, data.y[..., None]), -1)
@@ -79,7 +79,7 @@ def random_measures(
     Candidates are uniform on Theta shrunk by a random factor below one half, their variances log-uniform, and all
     replicates look at the same ones.
     """
-    data = some_of(observations)
+    data = first_of(observations, SAMPLE)
     width = torch.full((model.coordinates,), 2 * theta.expert, dtype=torch.float64)
     width[: model.dim], width[model.dim] = theta.slope_gap, theta.bias_gap
     inside = stream.uniform(0, 0.5, (RANDOM, 1, 1)) * stream.uniform(-0.5, 0.5, (RANDOM, k, model.coordinates))

@@ -21,7 +21,7 @@ from moelib.estimation.coordinates import (
 from moelib.estimation.em import ExpectationMaximisation
 from moelib.estimation.lbfgs import LBFGS
 from moelib.estimation.likelihood import Likelihood
-from moelib.estimation.likelihood_starts import clustered, into, normals, parted, random_measures
+from moelib.estimation.likelihood_starts import clustered, first_of, into, normals, parted, random_measures
 from moelib.estimation.loop import Iterate, Solver, Status, iterate
 from moelib.estimation.placement import beside
 from moelib.estimation.result import Ends, FitResult, best_of
@@ -31,6 +31,7 @@ from moelib.observations import Observations, generator
 
 FAR = 1e3  # first radius, in standard errors, of a fit that may be anywhere
 HALVINGS = 6
+COARSE = 2**13  # raw observations on which fits to more than twice as many begin
 MERGED = 2  # truth-free starts of the fit whose atoms are split
 NEAR = 0.05  # spread of the usual starts, before n^(-1/12)
 ASYMMETRIC = 0.25  # share of the cell's weight with which every second start begins
@@ -226,17 +227,33 @@ class LikelihoodFit:
             noise = normals(self.seed, n, replicates, (0, attempt, 1), (self.plan.near, k, self.model.coordinates))
             near = into(self.theta, self.model, (self.truth + self.plan.radius * noise).flatten(0, 1))
             starts = torch.cat((starts, near.view(noise.shape)), 1)
-        r, count = starts.shape[:2]
+        return self.descend(observations, starts, torch.arange(starts.shape[1]) < free, zero)
+
+    def descend(
+        self, observations: Observations, starts: Tensor, truth_free: Tensor, zero: Tensor | None = None
+    ) -> tuple[Ends, Tensor]:
+        """Where the fits end that begin at the starts ``(r, count, k, q)``.
+
+        A few steps of EM, then Newton's method (L-BFGS where there are many parameters). truth_free ``(count,)`` :
+        which starts did without the truth. zero : measures near the fits from which objectives are counted
+        ``(r, k0, q)``; if None, the best of a first descent. Returned with the ends.
+        """
+        r, count, k = starts.shape[:3]
         sample = torch.arange(r).repeat_interleave(count)
         atoms = starts.flatten(0, 1)
-        reference = starts[:, 0] if zero is None else zero
-        problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(atoms), reference, sample)
-        if observations.cells is None or observations.cells.spacing is not None:
-            # without a stopping rule: a few steps that take every start towards its basin
-            size = torch.zeros(len(atoms), atoms[0].numel(), dtype=torch.float64)
-            steps = min(self.plan.em_steps, self.plan.max_steps)
-            atoms = problem.chart.atoms(iterate(problem, ExpectationMaximisation(relative=0.0), size, steps).z)
         directions = free_directions(self.model, k)
+        some = first_of(observations, COARSE)
+        if some is not observations:
+            # on a part of a large sample the way into a basin is cheap; only the last steps need it all
+            few = Likelihood.of(self.model, some, self.theta, own_coordinates(atoms), starts[:, 0], sample)
+            early = self._early(few, atoms)
+            few, rough = self._second_order(few, early, directions, FAR)
+            arrived = (rough.status == Status.CONVERGED)[:, None, None]
+            atoms = into(self.theta, self.model, torch.where(arrived, few.chart.atoms(rough.z), early))
+        reference = atoms.view(starts.shape)[:, 0] if zero is None else zero
+        problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(atoms), reference, sample)
+        if some is observations:
+            atoms = self._early(problem, atoms)
         problem, rough = self._second_order(problem, atoms, directions, FAR)
         atoms = problem.chart.atoms(rough.z)
         if zero is None:  # near the best end no size of n cancels in the objective
@@ -248,8 +265,16 @@ class LikelihoodFit:
         finished = rough.status == Status.CONVERGED
         status = torch.where(finished | (end.status == Status.CONVERGED), end.status, rough.status)
         end = Iterate(end.z, end.value, status, rough.steps + end.steps)
-        truth_free = torch.arange(count) < free
         return Ends.of(problem, end, truth_free.expand(r, count), held=False), zero
+
+    def _early(self, problem: Likelihood, atoms: Tensor) -> Tensor:
+        """Atoms ``(R, k, q)`` after a few steps of EM, without a stopping rule: they take a start towards its basin."""
+        cells = problem.observations.cells
+        if cells is not None and cells.spacing is None:
+            return atoms
+        chart, steps = own_coordinates(atoms), min(self.plan.em_steps, self.plan.max_steps)
+        size = torch.zeros(len(atoms), atoms[0].numel(), dtype=torch.float64)
+        return chart.atoms(iterate(problem.on(chart), ExpectationMaximisation(relative=0.0), size, steps).z)
 
     def _second_order(
         self, problem: Likelihood, atoms: Tensor, directions: Tensor, radius: float
@@ -258,7 +283,8 @@ class LikelihoodFit:
         chart = LinearChart(atoms, whitening(problem.information(atoms), directions))
         there = problem.on(chart)
         zeros = torch.zeros(len(atoms), directions.shape[-1], dtype=torch.float64)
-        return there, iterate(there, self._solver(directions.shape[-1], radius), zeros, self.plan.max_steps)
+        steps = max(0, self.plan.max_steps - self.plan.em_steps)  # so that few steps in all are few
+        return there, iterate(there, self._solver(directions.shape[-1], radius), zeros, steps)
 
     def _solver(self, parameters: int, radius: float) -> Solver[Likelihood]:
         """Newton's method, or L-BFGS where there are so many parameters that a Hessian is dear."""

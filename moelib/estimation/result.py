@@ -122,10 +122,11 @@ class FitResult:
         """The result in words: how many fits are certified and why not the others, and how often the best was found."""
         total = len(self.value)
         lines = [f"{int(self.certified.sum())} of {total} fits certified."]
+        bound = ~self.interior & (self.status != Status.NON_FINITE)
         reasons = [
             (~self.stationary, "not stationary"),
             (~self.agreed, "not found again from a start that does not use the truth"),
-            (~self.interior, f"on the boundary of Theta ({(~self.interior).double().mean().item():.0%})"),
+            (bound, f"on the boundary of Theta ({bound.double().mean().item():.0%})"),
         ]
         missing = [f"{int(which.sum())} {words}" for which, words in reasons if which.any()]
         if missing:

@@ -8,8 +8,8 @@ from torch import Tensor
 from moelib.claims import STUDIES
 from moelib.estimation.charts import Chart
 from moelib.estimation.least_squares import LeastSquares, objective
-from moelib.observations import Observations
 from moelib.experiments import Experiment
+from moelib.observations import Observations
 
 EXACT, TANH, LINEAR = (Experiment.of(STUDIES[f"softmax-ls-{name}"]) for name in ("exact", "tanh", "linear"))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import dataclass, fields, replace
 
 import mpmath
 import pytest
@@ -15,6 +14,7 @@ from moelib.estimation.least_squares import objective
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
 from moelib.estimation.loop import Iterate, Status, iterate
 from moelib.estimation.result import AGREEMENT, DECREASE, Ends, FitResult, best_of, certificate, stationary
+from moelib.observations import Observations
 from tests.estimation.cases import EXACT, LINEAR, TANH, draw, problem, random
 from tests.tolerances import LOCAL, SUM, WHITENED, close
 
@@ -123,7 +123,8 @@ class Given:
     gradient: Tensor
     hessian: Tensor
     rounding: Tensor
-    chart: object
+    held: Tensor | None = None
+    noise: float = 0.0
 
     def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return torch.where(z[:, 0] < 5, 1.0, torch.inf), self.gradient, self.hessian
@@ -131,8 +132,11 @@ class Given:
     def gradient_rounding(self, z: Tensor) -> Tensor:
         return self.rounding
 
-    def slope_along(self, z: Tensor, held: Tensor) -> Tensor:
-        return held
+    def curvature_rounding(self, z: Tensor) -> Tensor:
+        return self.noise * torch.eye(z.shape[-1], dtype=z.dtype).expand_as(self.hessian)
+
+    def held_back(self, z: Tensor) -> Tensor:
+        return torch.zeros_like(z[:, 0]) if self.held is None else self.held.abs().sum(-1)
 
 
 def test_the_evidence_by_hand() -> None:
@@ -145,16 +149,42 @@ def test_the_evidence_by_hand() -> None:
     slopes = torch.tensor([[4.0, -2.0, -0.5], [0.5, 4.0, -3.0]], dtype=torch.float64)
     gradient, hessian = slopes @ turn.T, turn @ torch.diag_embed(values) @ turn.T
     rounding = torch.tensor([1.0, 0.25, 2.0], dtype=torch.float64).expand(2, -1)
-    z = torch.tensor([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]], dtype=torch.float64)
-    found = certificate(Given(gradient, hessian, rounding, SimpleNamespace(held=None)), z)
+    z = torch.tensor([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]], dtype=torch.float64)
+    found = certificate(Given(gradient, hessian, rounding), z)
     close(found["decrease"], [2.5, 33 / 8], SUM[torch.float64])
     close(found["curvature"], [1e-9 / 8, -1.0], SUM[torch.float64])
     assert found["null"].tolist() == [1, 1]
-    assert found["interior"].tolist() == [True, False]
+    assert found["interior"].all()
+    outside = certificate(Given(gradient, hessian, rounding), z + torch.tensor([[0.0], [5.0]]))
+    assert outside["interior"].tolist() == [True, False]
+    assert outside["decrease"].tolist() == [found["decrease"][0].item(), torch.inf]
     close(found["gradient"], (gradient.abs() / rounding).amax(-1), SUM[torch.float64])
     held = torch.tensor([[0.25, -1.0], [0.0, 0.5]], dtype=torch.float64)
-    more = certificate(Given(gradient, hessian, rounding, SimpleNamespace(held=held)), z)
+    more = certificate(Given(gradient, hessian, rounding, held), z)
     close(more["decrease"], [2.5 + 1.25, 33 / 8 + 0.5], SUM[torch.float64])
+
+
+@pytest.mark.parametrize(("noise", "null", "curvature"), [(0.0, 0, 1e-4), (2e-4, 1, 0.0), (0.5, 1, 0.0)])
+def test_a_curvature_below_its_own_rounding_is_none(noise, null, curvature) -> None:
+    """Eigenvalues (1, 1e-4): whatever the rounding, one that is of the size of a well-scaled chart's is believed."""
+    hessian = torch.diag(torch.tensor([1.0, 1e-4], dtype=torch.float64))[None]
+    given = Given(torch.zeros(1, 2, dtype=torch.float64), hessian, torch.ones(1, 2, dtype=torch.float64), noise=noise)
+    found = certificate(given, torch.zeros(1, 2, dtype=torch.float64))
+    assert found["null"].item() == null
+    close(found["curvature"], [curvature])
+
+
+def test_the_rounding_of_the_hessian_is_of_the_right_size() -> None:
+    """At one value of x, in a chart that makes every direction long: five curvatures are rounding, within a bound."""
+    x = torch.full((30, 1), 0.5, dtype=torch.float64)
+    data = Observations(x, EXACT.model.mean(EXACT.truth, x), torch.full((1, 30), 1e4, dtype=torch.float64))
+    fit = problem(EXACT, data, whitened_chart(EXACT.model, data, EXACT.study.sigma, EXACT.truth))
+    z = torch.zeros(1, fit.chart.basis.shape[-1], dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(fit.local(z)[2])
+    bound = (vectors * (fit.curvature_rounding(z) @ vectors)).sum(1)
+    assert (values[0, :5].abs() < bound[0, :5]).all()
+    assert values[0, 5] > 100 * bound[0, 5]
+    assert certificate(fit, z)["null"].item() == 5
 
 
 def ends(value: list[float], free: list[bool], *, decrease: list[float] | None = None) -> Ends:
@@ -226,7 +256,41 @@ def test_results_of_some_replicates_among_all() -> None:
     assert joined.value.tolist() == [[3.0, 4.0, 3.0, 4.0]]
 
 
+def judgement(**changes: object) -> FitResult:
+    """Four replicates, all certified but for the changes."""
+    four = {f.name: getattr(best_of(ends([3.0, 3.0], [True, False])), f.name) for f in fields(FitResult)}
+    wide = {name: tensor.expand(4, *tensor.shape[1:]).clone() for name, tensor in four.items()}
+    return FitResult(**{**wide, **{name: torch.tensor(values) for name, values in changes.items()}})
+
+
 def test_a_summary_in_words() -> None:
-    words = best_of(ends([3.0, 3.0], [True, False])).summary()
-    again = "1 found again from a start that does not use the truth"
-    assert words == f"1 of 1 fits certified: 1 stationary, {again}, 1 inside Theta."
+    found = "The best objective was found by 100% of the starts, in the median."
+    assert judgement().summary() == f"4 of 4 fits certified.\n{found}"
+
+
+def test_a_summary_says_why_not_and_how_often() -> None:
+    """One not stationary, one found once, one at the boundary; null directions in two."""
+    words = judgement(
+        decrease=[1.0, 0.0, 0.0, 0.0],
+        agreeing=[1, 1, 3, 2],
+        truth_free=[1, 1, 2, 1],
+        starts=[4, 4, 4, 4],
+        interior=[True, True, False, True],
+        status=[Status.MAX_STEPS, Status.CONVERGED, Status.BOUNDARY, Status.CONVERGED],
+        null=[0, 2, 0, 1],
+    ).summary()
+    assert words.splitlines() == [
+        "1 of 4 fits certified.",
+        "The others: 1 not stationary, 2 not found again from a start that does not use the truth, "
+        "1 on the boundary of Theta (25%).",
+        "The best objective was found by 25% of the starts, in the median.",
+        "2: The data leave up to 2 parameters undetermined.",
+        f"1: {Status.BOUNDARY.sentence}",
+        f"1: {Status.MAX_STEPS.sentence}",
+    ]
+
+
+def test_a_fit_that_was_nowhere_finite_is_not_found_and_not_on_the_boundary() -> None:
+    nowhere = best_of(ends([torch.inf, torch.inf], [True, False]))
+    assert (nowhere.agreeing.item(), nowhere.agreed.item(), nowhere.starts.item()) == (0, False, 0)
+    assert "boundary" not in judgement(interior=[False] * 4, status=[Status.NON_FINITE] * 4).summary().splitlines()[1]

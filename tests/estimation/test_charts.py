@@ -18,9 +18,9 @@ from moelib.estimation.charts import (
     split_chart,
     whitened_chart,
 )
+from moelib.experiments import Experiment
 from moelib.measures import MixingMeasure
 from moelib.models import regression_model
-from moelib.experiments import Experiment
 from tests.estimation.cases import EXACT, LINEAR, TANH, composed, draw, noiseless, problem, random
 from tests.tolerances import LOCAL, SUM, WHITENED, close
 
