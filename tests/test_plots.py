@@ -53,7 +53,7 @@ def test_errors_follow_the_medians_beside_the_predicted_slopes() -> None:
     drawn = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
     for name, exponent in PREDICTED.items():
         values = [result().values[n][name] for n in SIZES]
-        middle = [np.mean(v) if name == "diameter" else np.nanmedian(v) for v in values]
+        middle = [np.nanmedian(v) for v in values]
         assert drawn[LABELS[name]].get_ydata() == pytest.approx(middle)
         dashes = axes.lines[list(axes.lines).index(drawn[LABELS[name]]) + 1]
         slopes = np.diff(np.log(dashes.get_ydata())) / np.diff(np.log(SIZES))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from moelib.estimation import moments
 from moelib.estimation.eigen import eigen
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Status
@@ -63,7 +64,30 @@ def em_step(problem: Likelihood, z: Tensor) -> Tensor:
 def em_pass(problem: Likelihood, z: Tensor) -> tuple[Tensor, Tensor]:
     """The objective ``(R,)`` and the change of the atoms in one EM map ``(R, k*q)``, from one pass over the data."""
     model, atoms = problem.model, problem.chart.atoms(z)
-    r, k, q = atoms.shape
+    r, k, _ = atoms.shape
+    g = model.gate
+    if problem.by_moments:
+        likelihood, found = moments.em_sums(model, problem.observations, problem.sample, atoms)
+        value, (mass, squares, normal, right, gate, bend) = -problem.zero() - likelihood, found
+    else:
+        value, mass, squares, normal, right, gate, bend = _sums(problem, atoms)
+    alive = mass > FAINTEST
+    expert = _solve(normal, right) * alive[..., None]
+    variance = ((squares - (right * expert).sum(-1)) / mass.clamp_min(FAINTEST)).clamp_min(1e-300)
+    change = torch.zeros_like(atoms)
+    change[..., :g] = _solve(bend.transpose(2, 3).reshape(r, k * g, k * g), gate.flatten(1)).view(r, k, g)
+    change[..., g:-1] = expert
+    change[..., -1] = torch.where(alive, variance - atoms[..., -1], 0.0)
+    return problem.inside(atoms, value), change.flatten(1)
+
+
+def _sums(problem: Likelihood, atoms: Tensor) -> tuple[Tensor, ...]:
+    """What one map needs, from a pass over the data.
+
+    The objective ``(R,)``; of each component its mass and weighted squares ``(R, k)``, the normal equations of its
+    mean ``(R, k, u, u)`` and ``(R, k, u)``; the gate's gradient ``(R, k, g)`` and bend ``(R, k, k, g, g)``.
+    """
+    model, (r, k, q) = problem.model, atoms.shape
     g, u = model.gate, q - model.gate - 1
     value = atoms.new_zeros(r)
     mass, squares = atoms.new_zeros(r, k), atoms.new_zeros(r, k)
@@ -96,14 +120,7 @@ def em_pass(problem: Likelihood, z: Tensor) -> tuple[Tensor, Tensor]:
                 for j in range(k):
                     crossed = prior[:, i] * (float(i == j) - e.prior[:, j])
                     bend[rows, i, j] += (crossed[:, None] * e.ds[:, i]) @ ds[:, j]
-    alive = mass > FAINTEST
-    expert = _solve(normal, right) * alive[..., None]
-    variance = ((squares - (right * expert).sum(-1)) / mass.clamp_min(FAINTEST)).clamp_min(1e-300)
-    change = torch.zeros_like(atoms)
-    change[..., :g] = _solve(bend.transpose(2, 3).reshape(r, k * g, k * g), gate.flatten(1)).view(r, k, g)
-    change[..., g:-1] = expert
-    change[..., -1] = torch.where(alive, variance - atoms[..., -1], 0.0)
-    return problem.inside(atoms, value), change.flatten(1)
+    return value, mass, squares, normal, right, gate, bend
 
 
 def _pairs(features: Tensor) -> Tensor:

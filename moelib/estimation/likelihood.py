@@ -68,6 +68,11 @@ class Likelihood:
         """The same problem on another chart."""
         return replace(self, chart=chart)
 
+    @property
+    def by_moments(self) -> bool:
+        """Whether sums over points are made of moments: see :mod:`moelib.estimation.moments`."""
+        return self.block is None and moments.applies(self.model, self.observations)
+
     def value(self, z: Tensor) -> Tensor:
         """The objective alone ``(R,)``, infinite outside Theta."""
         return self._sums(self.chart.atoms(z), 0)[0]
@@ -146,7 +151,7 @@ class Likelihood:
 
     def _sums(self, atoms: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
         """Value, and for order 1 and 2 gradient and Hessian in the atoms' coordinates; empty where not asked for."""
-        if self.block is None and moments.applies(self.model, self.observations):
+        if self.by_moments:
             likelihood, gradient, hessian = moments.sums(self.model, self.observations, self.sample, atoms, order)
             return self.inside(atoms, -self.zero() - likelihood), -gradient, -hessian
         size = atoms[0].numel() if order else 0

@@ -21,7 +21,7 @@ from moelib.estimation.coordinates import (
 from moelib.estimation.em import ExpectationMaximisation
 from moelib.estimation.lbfgs import LBFGS
 from moelib.estimation.likelihood import Likelihood
-from moelib.estimation.likelihood_starts import clustered, first_of, into, normals, parted, random_measures
+from moelib.estimation.likelihood_starts import clustered, into, normals, parted, random_measures
 from moelib.estimation.loop import Iterate, Solver, Status, iterate
 from moelib.estimation.placement import beside
 from moelib.estimation.result import Ends, FitResult, best_of
@@ -31,7 +31,6 @@ from moelib.observations import Observations, generator
 
 FAR = 1e3  # first radius, in standard errors, of a fit that may be anywhere
 HALVINGS = 6
-COARSE = 2**13  # raw observations on which fits to more than twice as many begin
 MERGED = 2  # truth-free starts of the fit whose atoms are split
 NEAR = 0.05  # spread of the usual starts, before n^(-1/12)
 ASYMMETRIC = 0.25  # share of the cell's weight with which every second start begins
@@ -242,18 +241,9 @@ class LikelihoodFit:
         sample = torch.arange(r).repeat_interleave(count)
         atoms = starts.flatten(0, 1)
         directions = free_directions(self.model, k)
-        some = first_of(observations, COARSE)
-        if some is not observations:
-            # on a part of a large sample the way into a basin is cheap; only the last steps need it all
-            few = Likelihood.of(self.model, some, self.theta, own_coordinates(atoms), starts[:, 0], sample)
-            early = self._early(few, atoms)
-            few, rough = self._second_order(few, early, directions, FAR)
-            arrived = (rough.status == Status.CONVERGED)[:, None, None]
-            atoms = into(self.theta, self.model, torch.where(arrived, few.chart.atoms(rough.z), early))
-        reference = atoms.view(starts.shape)[:, 0] if zero is None else zero
+        reference = starts[:, 0] if zero is None else zero
         problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(atoms), reference, sample)
-        if some is observations:
-            atoms = self._early(problem, atoms)
+        atoms = self._early(problem, atoms)
         problem, rough = self._second_order(problem, atoms, directions, FAR)
         atoms = problem.chart.atoms(rough.z)
         if zero is None:  # near the best end no size of n cancels in the objective

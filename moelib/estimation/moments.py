@@ -52,11 +52,7 @@ def sums(
     value, gradient = np.empty(r), np.empty((r, size))
     hessian = np.empty((r, size if order > 1 else 0, size))
     for i, polynomials in enumerate(_polynomials(model, atoms)):
-        own = int(sample[i])
-        x = (observations.x if observations.x.ndim == 2 else observations.x[own])[:, 0].numpy()
-        y, weight = observations.y[own].numpy(), observations.weight[own].numpy()
-        with np.errstate(all="ignore"):  # atoms outside Theta may have no number
-            value[i], moments = _moments(polynomials, x, y, weight, order)
+        value[i], moments = _moments(polynomials, observations, int(sample[i]), order)
         if order:
             gradient[i] = polynomials.gradient(moments)
         if order > 1:
@@ -64,11 +60,24 @@ def sums(
     return torch.from_numpy(value), torch.from_numpy(gradient), torch.from_numpy(hessian)
 
 
+def em_sums(
+    model: DensityMoE, observations: Observations, sample: Tensor, atoms: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Log-likelihoods ``(R,)`` and what an EM map needs of each component, mass, squares, normal, right, gate, bend."""
+    parts = []
+    for i, polynomials in enumerate(_polynomials(model, atoms)):
+        value, moments = _moments(polynomials, observations, int(sample[i]), 2)
+        parts.append((np.array(value), *polynomials.em(moments)))
+    likelihoods, *rest = (torch.from_numpy(np.stack(p)) for p in zip(*parts, strict=True))
+    return likelihoods, tuple(rest)
+
+
 @dataclass(frozen=True)
 class _Polynomials:
     """Coefficients, in the monomials DEGREES, of one fit's exponents and scores ``(k, 6)`` and their derivatives.
 
     first, score ``(k, q, 6)`` : of an exponent and a score in the atom. second ``(k, q, q, 6)`` : of an exponent.
+    gap ``(k, 6)`` : y minus the mean. ds ``(g, 6)``, dh ``(u, 6)`` : features of scores and means.
     """
 
     exponent: Array
@@ -76,6 +85,31 @@ class _Polynomials:
     first: Array
     score: Array
     second: Array
+    gap: Array
+    ds: Array
+    dh: Array
+
+    def em(self, moments: Array) -> tuple[Array, ...]:
+        """What an EM map needs, from the moments of shares."""
+        k, g = len(self.exponent), len(self.ds)
+        posterior, prior = moments[:k, _products()], moments[k : 2 * k]
+        pulled = posterior @ self.gap[..., None]
+        bend = np.zeros((k, k, g, g))
+        pairs = list(combinations(range(k), 2))
+        for (i, j), row in zip(pairs, moments[2 * k + len(pairs) :], strict=True):
+            block = self.ds @ row[_products()] @ self.ds.T
+            bend[i, i] += block
+            bend[j, j] += block
+            bend[i, j] -= block
+            bend[j, i] -= block
+        return (
+            moments[:k, 0],
+            (self.gap[:, None] @ pulled)[:, 0, 0],
+            self.dh @ posterior @ self.dh.T,
+            (self.dh @ pulled)[..., 0],
+            (moments[:k, :6] - prior[:, :6]) @ self.ds.T,
+            bend,
+        )
 
     def gradient(self, moments: Array) -> Array:
         """The gradient ``(k*q,)`` from the moments of shares ``(2k + 2 pairs, 15)``."""
@@ -123,15 +157,24 @@ def _polynomials(model: DensityMoE, atoms: Tensor) -> list[_Polynomials]:
     second[:, :, g:-1, g:-1] = mm[:, :, None, None] * dh[:, :, :, None] * dh[:, :, None]
     second[:, :, g:-1, -1] = second[:, :, -1, g:-1] = mv[:, :, None] * dh
     second[:, :, -1, -1] = vv
-    parts = [(t @ inverse).numpy() for t in (scores + law.value, scores, first, score, second)]
-    return [_Polynomials(*rows) for rows in zip(*parts, strict=True)]
+    gap = y - features.combine(features.mean, atoms[..., g:-1])
+    parts = [(t @ inverse).numpy() for t in (scores + law.value, scores, first, score, second, gap)]
+    shared = [(t[0, 0] @ inverse).numpy() for t in (ds, dh)]
+    return [_Polynomials(*rows, *shared) for rows in zip(*parts, strict=True)]
 
 
-def _moments(polynomials: _Polynomials, x: Array, y: Array, weight: Array, order: int) -> tuple[float, Array]:
+def _moments(polynomials: _Polynomials, observations: Observations, sample: int, order: int) -> tuple[float, Array]:
     """The log-likelihood, and the moments of shares times weights ``(2k + 2 pairs, 15)`` that the order needs.
 
     Rows: posterior and prior shares of each component, then products of two posterior and of two prior ones.
     """
+    x = (observations.x if observations.x.ndim == 2 else observations.x[sample])[:, 0].numpy()
+    y, weight = observations.y[sample].numpy(), observations.weight[sample].numpy()
+    with np.errstate(all="ignore"):  # atoms outside Theta may have no number
+        return _summed(polynomials, x, y, weight, order)
+
+
+def _summed(polynomials: _Polynomials, x: Array, y: Array, weight: Array, order: int) -> tuple[float, Array]:
     k = len(polynomials.exponent)
     pairs = list(combinations(range(k), 2)) if order > 1 else []
     width, rows = (15 if order > 1 else 6), 2 * k + 2 * len(pairs)
@@ -149,10 +192,12 @@ def _moments(polynomials: _Polynomials, x: Array, y: Array, weight: Array, order
         posterior, prior = shares[:k], shares[k : 2 * k]
         np.matmul(polynomials.exponent, m[:6], out=posterior)
         np.matmul(polynomials.scores[:, :2], m[:2], out=prior)
-        above = _normalise(posterior, divide=order > 0)
-        value += float(w @ (above - _normalise(prior, divide=order > 0)))
+        (top, evidence), (base, whole) = (_exponentials(part) for part in (posterior, prior))
+        value += float(w @ (top - base + np.log(evidence / whole)))
         if not order:
             continue
+        posterior /= evidence
+        prior /= whole
         for row, (i, j) in enumerate(pairs, 2 * k):
             np.multiply(posterior[i], posterior[j], out=shares[row])
             np.multiply(prior[i], prior[j], out=shares[row + len(pairs)])
@@ -161,15 +206,12 @@ def _moments(polynomials: _Polynomials, x: Array, y: Array, weight: Array, order
     return value, total
 
 
-def _normalise(exponents: Array, divide: bool) -> Array:
-    """The logarithm of the sum of exponentials over the first axis ``(n,)``; in place, the shares of each."""
+def _exponentials(exponents: Array) -> tuple[Array, Array]:
+    """The largest exponent over the first axis and the sum of the exponentials from there, made in place; ``(n,)``."""
     top = exponents.max(0)
     exponents -= top
     np.exp(exponents, out=exponents)
-    total = exponents.sum(0)
-    if divide:
-        exponents /= total
-    return top + np.log(total)
+    return top, exponents.sum(0)
 
 
 @cache
