@@ -39,6 +39,8 @@ _HOME = {
     "Store": "store",
     "chi_squared_control": "controls",
     "crippled": "controls",
+    "fisher_band": "fisher",
+    "fisher_path": "fisher",
     "Stopping": "stopping",
     "slope": "rates",
     "simulate": "claims.evaluate",

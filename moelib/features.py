@@ -37,12 +37,11 @@ class Features:
             units = torch.eye(formula.size(x.shape[-1]), dtype=x.dtype, device=x.device)
             if formula.numeric(x, torch.zeros_like(units[:1])[None]).any():
                 return None
-            made = formula.numeric(x, units[None]).unbind(-1)
+            made = formula.numeric(x, units[None]).expand(len(x) if x.ndim == 3 else 1, -1, -1).unbind(-1)
             where.append(tuple(_position(columns, column) for column in made))
         one = _position(columns, torch.ones_like(columns[0]))
         channels = (*where, (one,))
-        base = torch.stack(columns, -2)
-        base = base if base.ndim == 3 else base[None]
+        base = torch.stack(torch.broadcast_tensors(*columns), -2)
         flat = [(channel, index) for channel, some in enumerate(channels) for index in some]
         number = {pair: i for i, pair in enumerate(_products(len(columns)))}
         place = [
@@ -73,7 +72,7 @@ class Features:
 def _position(columns: list[Tensor], column: Tensor) -> int:
     """The place of a feature among those known; it is added where it is new."""
     for i, known in enumerate(columns):
-        if torch.equal(known.expand_as(column) if known.ndim < column.ndim else known, column):
+        if torch.equal(known, column):
             return i
     columns.append(column)
     return len(columns) - 1

@@ -79,9 +79,7 @@ def mp_log_density(law: str, atoms: Tensor, x: float, y: float, cell: tuple[floa
     return mpmath.log(total) - mpmath.log(mpmath.fsum(odds))
 
 
-@pytest.mark.parametrize(
-    ("law", "reading"), [r for r in READINGS if r[0] == "gaussian" or r[1] == "intervals"], ids="-".join
-)
+@pytest.mark.parametrize(("law", "reading"), [r for r in READINGS if r[0] == "gaussian" or r[1] == "intervals"])
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_the_density_is_that_of_fifty_digits(law, reading, k) -> None:
     model = density_model("softmax", "linear", law)
@@ -103,7 +101,7 @@ def test_the_density_is_that_of_fifty_digits(law, reading, k) -> None:
             close(got[row, point], float(expected), MASS * max(1.0, float(atoms[row, :, :2].abs().max()) / 10))
 
 
-@pytest.mark.parametrize(("law", "reading"), [r for r in READINGS if r[1] != "points"], ids="-".join)
+@pytest.mark.parametrize(("law", "reading"), [r for r in READINGS if r[1] != "points"])
 def test_the_masses_of_a_node_sum_to_one(law, reading) -> None:
     model, nodes = density_model("softmax", "tanh", law), gauss_legendre(1.0, 3)
     design = CellDesign.intervals(nodes, [-1.0, 0.1, 1.5])
@@ -175,7 +173,7 @@ def test_the_fast_path_is_the_general_one(expert, dim, own) -> None:
 
 
 @pytest.mark.parametrize(("gate", "expert"), [("softmax", "linear"), ("softmax", "constant"), ("temperature", "gelu")])
-@pytest.mark.parametrize(("law", "reading"), READINGS, ids="-".join)
+@pytest.mark.parametrize(("law", "reading"), READINGS)
 @pytest.mark.parametrize("own", [False, True], ids=["shared x", "own x"])
 def test_a_batch_is_its_members_one_by_one(gate, expert, law, reading, own) -> None:
     model = density_model(gate, expert, law)

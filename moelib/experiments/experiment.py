@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from moelib.study import LeastSquaresStudy, LikelihoodStudy, Study
+from moelib.voronoi import Comparison
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,3 +60,20 @@ def atoms_of(study: Study, coordinates: int) -> torch.Tensor:
         lengths = [len(row) for row in study.truth]
         raise ValueError(f"the truth needs rows of {coordinates} numbers, got rows of {lengths}")
     return torch.tensor([study.truth], dtype=torch.float64)
+
+
+def free_errors(atoms: torch.Tensor, truth: torch.Tensor, comparison: Comparison, gate: int) -> torch.Tensor:
+    """Errors of the free coordinates of exactly specified fits ``(r, p)``, the gate pinned at the last atom.
+
+    atoms ``(r, k, q)``, truth ``(1, k, q)``. Each fitted atom stands for the true atom of its cell; a fit whose cells
+    do not have one atom each gets NaN.
+    """
+    k = truth.shape[1]
+    order = comparison.cell.argsort(1)
+    own = torch.gather(atoms, 1, order[..., None].expand_as(atoms)).clone()
+    own[..., :gate] -= own[:, -1:, :gate]
+    pinned = truth.clone()
+    pinned[..., :gate] -= truth[:, -1:, :gate]
+    gap = torch.where((comparison.sizes == 1).all(1)[:, None, None], own - pinned, torch.nan).flatten(1)
+    q = truth.shape[2]
+    return gap[:, [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]]

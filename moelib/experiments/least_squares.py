@@ -13,7 +13,7 @@ from moelib.designs import QuadratureDesign, gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
-from moelib.experiments.experiment import Experiment, atoms_of
+from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
@@ -72,6 +72,8 @@ class LeastSquaresExperiment(Experiment):
                 for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")
             },
         }
+        if study.components == len(study.truth):
+            out["errors"] = free_errors(result.atoms.cpu(), self.truth, comparison, model.score.size(model.dim))
         if study.lengths:
             pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
             out["diameter"] = torch.maximum(pulled, comparison.spread())

@@ -16,7 +16,7 @@ from moelib.designs import gauss_legendre
 from moelib.estimation.coordinates import free_directions, own_coordinates
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.maximum_likelihood import LikelihoodFit
-from moelib.experiments.experiment import Experiment, atoms_of
+from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.measures import MixingMeasure
 from moelib.observations import Observations
 from moelib.store import Arrays
@@ -101,6 +101,8 @@ class LikelihoodExperiment(Experiment):
             kept = ("gain", "hellinger", "certified", "stationary", "agreed", "interior", "decrease")
             out = {name: out[name] for name in kept}
             out |= {"b": pair_error(atoms, truth), "pattern": torch.zeros(len(atoms), dtype=torch.long)}
+        if study.components == len(study.truth):
+            out["errors"] = free_errors(atoms, truth, comparison, self.model.gate)
         return {name: tensor.numpy() for name, tensor in out.items()}
 
     def gain(self, data: Observations, atoms: Tensor, truth: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def mp_score(atoms: Sequence[Sequence[mpmath.mpf]], data: Observations, point: i
                               a * x + b, nu))  # fmt: skip
         else:
             gap = y - a * x - b
-            density = mpmath.exp(-gap**2 / (2 * nu)) / mpmath.sqrt(2 * mpmath.pi * nu)
+            density = mpmath.exp(-(gap**2) / (2 * nu)) / mpmath.sqrt(2 * mpmath.pi * nu)
             laws.append((density, density * gap / nu, density * (gap**2 / nu - 1) / (2 * nu)))
     p = mpmath.fsum(o * f for o, (f, _, _) in zip(odds, laws, strict=True)) / total
     out = []
