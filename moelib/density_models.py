@@ -277,8 +277,11 @@ def component_jet(law: Distribution, observations: Observations, mean: Tensor, n
     else:
         own_mean, own_nu = mean.detach().clone().requires_grad_(), nu.expand_as(mean).clone().requires_grad_()
         out = component(law, observations, own_mean, own_nu)
-        one = grad(out.sum(), (own_mean, own_nu), create_graph=True)
-        two = [torch.stack(grad(d.sum(), (own_mean, own_nu), retain_graph=True), -1) for d in one]
+        both = (own_mean, own_nu)
+        one = grad(out.sum(), both, create_graph=True)
+        # where a law is linear in the mean at all these points its second derivative has no graph
+        rows = [grad(d.sum(), both, retain_graph=True, materialize_grads=True) for d in one]
+        two = [torch.stack(row, -1) for row in rows]
         value, first, second = out.detach(), torch.stack(one, -1).detach(), torch.stack(two, -2).detach()
     m, v = first[..., 0], first[..., 1]
     mm, mv, vv = second[..., 0, 0] + m.square(), second[..., 0, 1] + m * v, second[..., 1, 1] + v.square()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ def run(
     waiting = [task for task in tasks if task not in found]
     parallel = len(waiting) > 1 and device == "cpu" and _importable_main()
     with _executor(workers if parallel else 1) as executor:
-        apply = executor.map if executor else map
+        apply: Callable[..., Iterator[Arrays]] = executor.map if executor else map
         results = apply(_run_block, [(study, *task, device) for task in waiting])
         for count, (task, arrays) in enumerate(zip(waiting, results, strict=True), len(found) + 1):
             if store:
@@ -77,8 +79,27 @@ def _run_block(task: tuple[Study, int, range, str]) -> Arrays:
         return Experiment.of(study).block(n, block, device)
 
 
-def _executor(workers: int) -> Any:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+@contextmanager
+def _executor(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Some processes, or None for one. After an error, what waits is not computed."""
+    if workers == 1:
+        yield None
+        return
+    executor = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent was killed: it would wait for tasks forever."""
+
+    def watch() -> None:
+        parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _importable_main() -> bool:

@@ -29,8 +29,9 @@ LEFTOVER = 3600.0  # seconds: a write takes less than one; a writer that was sus
 class Store:
     """A folder of result files, which any number of processes may read and write at once.
 
-    A file is the SHA-256 of what follows, the key as one line of JSON, and the arrays as an npz archive. Opening a store
-    removes what killed writers left behind. Raises ValueError when the folder cannot be made or written.
+    A file is the SHA-256 of what follows, the key as one line of JSON, and the arrays as an npz archive. Opening a
+    store removes what killed writers left behind an hour ago or earlier. Raises ValueError when the folder cannot be
+    made or written.
     """
 
     folder: Path
@@ -61,7 +62,7 @@ class Store:
                 return None
             with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, BadZipFile):
+        except (OSError, EOFError, ValueError, BadZipFile):
             return None
 
     def save(self, key: Mapping[str, Any], arrays: Arrays) -> None:

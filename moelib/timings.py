@@ -56,11 +56,11 @@ class Timings:
             there = sum(row["reached"] for row in own)
             spent = self.seconds(method)
             known = [s for s in spent if np.isfinite(s)]
-            least = "" if method == METHODS[0] else f"{self.ratio(method):.0f}"
+            least = f"{self.ratio(method):.0f}" if there and method != METHODS[0] else ""
             rows.append(
                 (
                     method,
-                    f"{np.median(known):.3g} s" if known else "",
+                    f"{np.median(known):.3g} s" if known else "not there",
                     f"{there} of {len(own)}",
                     least,
                     f"{np.median([row['own_seconds'] for row in own]):.3g} s",

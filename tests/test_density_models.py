@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -151,6 +152,24 @@ def test_a_derivative_of_another_law_is_told_apart() -> None:
     assert gap.abs().max() > 1e-2
 
 
+def test_where_the_law_is_linear_in_the_mean_its_second_derivative_is_zero() -> None:
+    """One open cell of a Laplace law above the mean: its log-mass is -(lower - mean)/scale - log 2."""
+    model = density_model("softmax", "constant", "laplace")
+    data = observed("intervals", 1, 1)
+    last = torch.tensor([3])
+    open_cell = Observations(data.x[last], data.y[:, last], data.weight[:, last], data.cells.some(last))
+    expansion = model.expansion(torch.tensor([[[0.0, 0.0, 0.2, 0.5]]], dtype=torch.float64), open_cell)
+    lower, scale, nu = 1.5, 0.5, 0.5  # the scale is the root of half the variance
+    close(expansion.log_density, [[-(lower - 0.2) / scale - math.log(2)]])
+    gradient, matrix = expansion.sums(torch.zeros(1, 1).double(), torch.ones(1, 1).double())
+    in_mean, in_nu = 1 / scale, (lower - 0.2) / (2 * scale * nu)
+    close(gradient, [[0.0, 0.0, in_mean, in_nu]])
+    # minus the second derivative of the mass over the mass: that of the logarithm plus the product of first ones
+    mixed, curved = -in_mean / (2 * nu), -1.5 * in_nu / nu
+    block = [[-(in_mean**2), -mixed - in_mean * in_nu], [-mixed - in_mean * in_nu, -curved - in_nu**2]]
+    close(matrix[0, 2:, 2:], block, GRADIENT[FLOAT64])
+
+
 @pytest.mark.parametrize("expert", ["linear", "constant", "linear_no_intercept"])
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("own", [False, True], ids=["shared x", "own x"])
@@ -174,16 +193,15 @@ def test_the_fast_path_is_the_general_one(expert, dim, own) -> None:
 
 @pytest.mark.parametrize(("gate", "expert"), [("softmax", "linear"), ("softmax", "constant"), ("temperature", "gelu")])
 @pytest.mark.parametrize(("law", "reading"), READINGS)
-@pytest.mark.parametrize("own", [False, True], ids=["shared x", "own x"])
-def test_a_batch_is_its_members_one_by_one(gate, expert, law, reading, own) -> None:
+def test_a_batch_is_its_members_one_by_one(gate, expert, law, reading) -> None:
     model = density_model(gate, expert, law)
-    atoms, data = measure(model, 5, 2, 61), observed(reading, 1, 5)
-    if own and reading == "points":
-        data = replace(data, x=random(62, 5, 6, 1))
+    atoms, data = measure(model, 3, 2, 61), observed(reading, 1, 3)
+    if reading == "points":
+        data = replace(data, x=random(62, 3, 6, 1))
     pull = random(63, *data.y.shape)
     together = model.expansion(atoms, data, model.features(data.x))
     sums = together.sums(data.weight, pull)
-    for i in range(5):
+    for i in range(3):
         mine = data.rows(torch.tensor([i]))
         alone = model.expansion(atoms[i : i + 1], mine, model.features(mine.x))
         close(alone.log_density, together.log_density[i : i + 1])
@@ -206,7 +224,7 @@ def test_shares_are_the_components_parts_of_the_density() -> None:
 
 # Draws ------------------------------------------------------------------------------------------------------------
 
-N = 20_000
+N = 5000
 
 
 @pytest.mark.parametrize(("expert", "dim"), [("linear", 1), ("tanh", 2)])
@@ -219,7 +237,7 @@ def test_raw_draws_follow_the_density(expert, dim) -> None:
     assert data.x.shape == (2, N, dim)
     assert (data.weight == 1).all()
     other = truth.clone()
-    other[:, 0, -2] += 0.2
+    other[..., -1] *= 1.3
     for atoms, right in ((truth, True), (other, False)):
         score = model.expansion(atoms.expand(2, -1, -1), data).jacobian()
         z = score.sum(-1) / score.square().sum(-1).sqrt()
@@ -259,5 +277,5 @@ def test_what_needs_normal_components_says_so() -> None:
     atoms = measure(model, 1, 2, 91)
     with pytest.raises(ValueError, match="raw samples are drawn from Gaussian components, and the law is 'laplace'"):
         model.sample(atoms, 5, 1, [0])
-    with pytest.raises(ValueError, match="the lattice rule is for Gaussian components, .* 'laplace': use intervals"):
+    with pytest.raises(ValueError, match=r"the lattice rule is for Gaussian components, .* 'laplace': use intervals"):
         model.log_density(atoms, observed("lattice", 1, 1))

@@ -50,7 +50,9 @@ class LBFGS:
         trial = z + t[:, None] * d
         new_value, new_g = problem.first(trial)
         rounding = 1e-10 * (1 + value.abs())
-        below = new_value.isfinite() & (new_value <= value + ARMIJO * t * slope + rounding)
+        # against a wall a step may be too short to move: that is no descent, however flat it looks
+        moved = (trial != z).any(-1) | (-0.5 * slope < self.tolerance)
+        below = moved & new_value.isfinite() & (new_value <= value + ARMIJO * t * slope + rounding)
         steep = (new_g * d).sum(-1) < WOLFE * slope
         accept = below & (~steep | (hi.isfinite() & (hi - lo < 1e-3 * hi)))
         hi = torch.where(below, hi, t)

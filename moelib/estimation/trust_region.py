@@ -51,7 +51,7 @@ class TrustRegionNewton:
         largest = eigenvalues.abs().amax(-1)
         near = (decrement < self.tolerance) & (eigenvalues[:, 0] >= SADDLE * largest)
         # then Newton's steps square the gradient, until it is rounding and falls no further
-        done = near & (decrement > 0.1 * state["left"])
+        done = near & (decrement >= 0.1 * state["left"])
         in_basis = bounded_step(along, eigenvalues, radius)
         s = (vectors @ in_basis[..., None])[..., 0]
         promise = -(along * in_basis).sum(-1) - 0.5 * (eigenvalues * in_basis.square()).sum(-1)
@@ -105,4 +105,5 @@ def bounded_step(along: Tensor, eigenvalues: Tensor, radius: Tensor) -> Tensor:
     left = (reach.square() - step.square().sum(-1, keepdim=True)).clamp_min(0).sqrt()
     hard = ~inner & (lowest <= 0) & (left > 1e-3 * reach)
     sign = torch.where(along[:, :1] > 0, -1.0, 1.0)
-    return torch.cat((torch.where(hard, step[:, :1] + sign * left, step[:, :1]), step[:, 1:]), -1)
+    full = (reach.square() - step[:, 1:].square().sum(-1, keepdim=True)).clamp_min(0).sqrt()
+    return torch.cat((torch.where(hard, sign * full, step[:, :1]), step[:, 1:]), -1)

@@ -141,7 +141,7 @@ class Function:
         return torch.where(z[:, 0] <= self.wall, value, torch.inf), gradient
 
     def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        hessian = torch.stack([torch.func.hessian(self.fn)(row) for row in z])
+        hessian = torch.stack([torch.func.jacrev(torch.func.grad(self.fn))(row) for row in z])
         return *self.first(z), hessian
 
 

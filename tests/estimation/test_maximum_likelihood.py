@@ -136,7 +136,7 @@ def test_the_usual_rule_ends_short_of_the_certified_optimum(name) -> None:
 RAW = density_model("softmax", "linear")
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 2, pytest.param(3, marks=pytest.mark.long)])
 def test_raw_data_are_fitted_without_any_truth(k) -> None:
     n, replicates = 3000, range(3)
     data = RAW.sample(experiment("k*").truth, n, 5, replicates)
