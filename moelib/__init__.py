@@ -17,6 +17,7 @@ _HOME = {
     "tensor_gauss_legendre": "designs",
     "low_discrepancy": "designs",
     "CellDesign": "cells",
+    "Observations": "observations",
     "raw_sample": "observations",
     "summarised": "observations",
     # comparing measures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -53,9 +53,7 @@ def run(
     waiting = [task for task in tasks if task not in found]
     parallel = len(waiting) > 1 and device == "cpu" and _importable_main()
     with _executor(workers if parallel else 1) as executor:
-        apply: Callable[..., Iterator[Arrays]] = executor.map if executor else map
-        results = apply(_run_block, [(study, *task, device) for task in waiting])
-        for count, (task, arrays) in enumerate(zip(waiting, results, strict=True), len(found) + 1):
+        for count, (task, arrays) in enumerate(_results(executor, study, waiting, device), len(found) + 1):
             if store:
                 store.save(_key(study, *task, device), arrays)
             found[task] = arrays
@@ -70,6 +68,19 @@ def run(
 
 def _blocks(replicates: int) -> list[range]:
     return [range(i, min(i + BLOCK, replicates)) for i in range(0, replicates, BLOCK)]
+
+
+def _results(
+    executor: ProcessPoolExecutor | None, study: Study, tasks: list[tuple[int, range]], device: str
+) -> Iterator[tuple[tuple[int, range], Arrays]]:
+    """Each task with its block as soon as it is there, so that no finished block waits unsaved for a slow one."""
+    if executor is None:
+        for task in tasks:
+            yield task, _run_block((study, *task, device))
+        return
+    futures = {executor.submit(_run_block, (study, *task, device)): task for task in tasks}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
 
 
 def _run_block(task: tuple[Study, int, range, str]) -> Arrays:

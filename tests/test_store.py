@@ -101,7 +101,7 @@ def test_nothing_is_unpickled_and_objects_are_refused(tmp_path: Path) -> None:
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [before]
 
 
-@pytest.mark.parametrize("body", [b"", b"PK", b"not an archive"])
+@pytest.mark.parametrize("body", [b"", b"PK\x03\x04", b"not an archive"])
 def test_what_is_no_archive_is_absent_and_overwritten(tmp_path: Path, body: bytes) -> None:
     store = Store(tmp_path)
     forged(store, body)

@@ -51,7 +51,8 @@ class LBFGS:
         new_value, new_g = problem.first(trial)
         rounding = 1e-10 * (1 + value.abs())
         # against a wall a step may be too short to move: that is no descent, however flat it looks
-        moved = (trial != z).any(-1) | (-0.5 * slope < self.tolerance)
+        least = torch.finfo(z.dtype).eps * (1 + z.norm(dim=-1))
+        moved = (t * d.norm(dim=-1) > least) | (-0.5 * slope < self.tolerance)
         below = moved & new_value.isfinite() & (new_value <= value + ARMIJO * t * slope + rounding)
         steep = (new_g * d).sum(-1) < WOLFE * slope
         accept = below & (~steep | (hi.isfinite() & (hi - lo < 1e-3 * hi)))

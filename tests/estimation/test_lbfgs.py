@@ -122,13 +122,13 @@ def test_the_objective_never_rises() -> None:
 @pytest.mark.parametrize("over", [False, True], ids=["k*", "k* + 1"])
 def test_it_ends_where_newtons_method_does(n, over) -> None:
     """From a few standard errors away. An over-fitted cell has several minima: there from beside Newton's own."""
-    data = draw("lattice", n, 3)
-    problem = split(data, True) if over else likelihood(data, TRUTH.expand(3, -1, -1))
-    z = 2 * random(3, 3, 8)
+    data = draw("lattice", n, 2)
+    problem = split(data, True) if over else likelihood(data, TRUTH.expand(2, -1, -1))
+    z = 2 * random(3, 2, 8)
     if over:
-        z = torch.cat((0.1 * z, tensor([0.0, 0.0, 0.6, 0.0, 0.0]).expand(3, -1)), -1)
+        z = torch.cat((0.1 * z, tensor([0.0, 0.0, 0.6, 0.0, 0.0]).expand(2, -1)), -1)
     newton = iterate(problem, TrustRegionNewton(), z, 100)
-    end = iterate(problem, LBFGS(), newton.z + 0.3 * random(9, 3, 13) if over else z, 1000)
+    end = iterate(problem, LBFGS(), newton.z + 0.03 * random(9, 2, 13) if over else z, 1000)
     assert (newton.status == Status.CONVERGED).all()
     assert (end.status == Status.CONVERGED).all()
     # with condition numbers of a million the promise of the metric built so far is not what is left to gain
@@ -136,11 +136,12 @@ def test_it_ends_where_newtons_method_does(n, over) -> None:
 
 
 def test_another_tolerance_is_another_end() -> None:
-    """The negative control: where any three steps are enough, more than a millionth of a unit is left."""
-    problem = likelihood(draw("lattice", 10**9, 3), TRUTH.expand(3, -1, -1))
-    z = 2 * random(3, 3, 8)
-    newton, end = iterate(problem, TrustRegionNewton(), z, 100), iterate(problem, LBFGS(1e6), z, 400)
-    assert (end.value - newton.value).max() > 10 * OBJECTIVE
+    """The negative control, judged as above: where any three steps are enough, the minimum is not reached."""
+    problem = split(draw("lattice", 10**9, 3), True)
+    start = tensor([0.0] * 9 + [0.6, 0.0, 0.0]).expand(3, -1)
+    start = torch.cat((start[:, :1], start), -1)
+    ends = [iterate(problem, LBFGS(tolerance), start, 1000).value for tolerance in (1e6, 1e-8)]
+    assert (ends[0] - ends[1]).min() > 10 * AGREEMENT
 
 
 # How it can end -------------------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ def test_every_way_to_end_says_so() -> None:
     walled = run(bowl, start, wall=0.5)
     assert walled.status.item() == Status.BOUNDARY
     assert 0.4 < walled.z[0, 0] <= 0.5
-    assert iterate(Lying(bowl), LBFGS(), start, 400).status.item() == Status.STALLED
+    assert iterate(Lying(lambda z: 1e8 * z[0]), LBFGS(), start, 400).status.item() == Status.STALLED
     assert run(rosenbrock, tensor([-1.2, 1.0]), steps=5).status.item() == Status.MAX_STEPS
     assert run(bowl, tensor([3.0, 1.0]), wall=2.0).status.item() == Status.NON_FINITE
 

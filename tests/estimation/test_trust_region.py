@@ -220,11 +220,12 @@ def test_too_few_steps_and_a_start_without_a_value_say_so() -> None:
     assert run(lambda z: z.log().sum(), [-1.0, 1.0]).status.item() == Status.NON_FINITE
 
 
-@pytest.mark.parametrize(("share", "steps"), [(1.01, 2), (0.99, 3)])
-def test_the_tolerance_is_on_the_decrease_that_the_model_promises(share, steps) -> None:
-    """For |z|^2/2 at distance 1/4 that is 1/32: near from the start, or after a step to zero; a last step confirms."""
-    end = run(lambda z: z.square().sum() / 2, [0.15, 0.2], tolerance=share / 32)
-    assert (end.status.item(), end.steps.item()) == (Status.CONVERGED, steps)
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-12])
+def test_the_tolerance_is_on_the_decrease_that_the_model_promises(tolerance) -> None:
+    """For z^4 that is two thirds of the value, and a Newton step takes it to 16/81."""
+    end = run(lambda z: z[0] ** 4, [1.0], tolerance=tolerance)
+    assert end.status.item() == Status.CONVERGED
+    assert (16 / 81) ** 2 * 0.99 * tolerance < 2 / 3 * end.value.item() < tolerance
 
 
 # Batches --------------------------------------------------------------------------------------------------------------
@@ -269,14 +270,14 @@ def test_a_mate_without_numbers_does_no_harm() -> None:
 @pytest.mark.parametrize("over", [False, True], ids=["k*", "k* + 1"])
 @pytest.mark.parametrize("n", [10**6, 10**12])
 def test_a_batch_of_fits_is_its_members_one_by_one(over, n) -> None:
-    data = draw("lattice", n, 3)
-    problem = split(data, True) if over else likelihood(data, TRUTH.expand(3, -1, -1))
-    z = 0.5 * random(7, 3, 13 if over else 8)
+    data = draw("lattice", n, 2)
+    problem = split(data, True) if over else likelihood(data, TRUTH.expand(2, -1, -1))
+    z = 0.5 * random(7, 2, 13 if over else 8)
     if over:
         z[:, -4:] = tensor([0.0, 0.6, 0.0, 0.0])
     together = iterate(problem, TrustRegionNewton(), z, 100)
     assert (together.status == Status.CONVERGED).all()
-    for i in range(3):
+    for i in range(2):
         one = torch.tensor([i])
         mine = replace(problem, observations=data.rows(one), sample=torch.tensor([0]), reference=problem.reference[:1])
         alone = iterate(mine.on(problem.chart.rows(one)), TrustRegionNewton(), z[one], 100)
