@@ -147,7 +147,7 @@ def stopped(stopping: Stopping) -> Figure:
 
 def costs(timings: Timings) -> Figure:
     """Milliseconds of an evaluation, a fit: against the sample size, and against the number of fits done at once."""
-    figure, panels = plt.subplots(1, 2, figsize=(6.8, 3.2), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(6.8, 3.2))
     for axes, name, label in zip(
         panels, ("against_n", "against_replicates"), ("sample size n", "fits at once"), strict=True
     ):
@@ -155,10 +155,11 @@ def costs(timings: Timings) -> Figure:
         axes.plot(sizes, spent, marker="o", markersize=3.5, color=COLOURS[0], linewidth=1.2)
         axes.set_xscale("log")
         axes.set_xlabel(label)
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 1.1 * max(spent))
+        axes.set_ylabel("ms a fit and evaluation")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    panels[0].set_ylabel("ms a fit and evaluation")
+    figure.tight_layout()
     return figure
 
 

@@ -34,7 +34,7 @@ LABELS = {
     "nu": r"variance $\nu$",
     "location": "where the means part",
     "scale": "where the variances part",
-    "at_bound": "share at its bound",
+    "at_bound": "lighter share at its bound",
     "certified": "certified",
     "interior": "inside $\\Theta$",
     "agreed": "found twice",

@@ -54,7 +54,8 @@ class Stopping:
         ]
         for n, short in self.shortfall().items():
             stopped, found = (np.median(self.values(r, n, self.quantity)) for r in (self.stopped, self.found))
-            numbers = f"{np.median(short):.2f} | {np.quantile(short, 0.9):.2f} | {np.mean(short < 0.1):.0%}"
+            units = [f"{v:.2f}" if v < 1000 else f"{v:.0e}" for v in (np.median(short), np.quantile(short, 0.9))]
+            numbers = f"{' | '.join(units)} | {np.mean(short < 0.1):.0%}"
             lines.append(f"| $10^{{{np.log10(n):g}}}$ | {numbers} | {stopped:.1e} | {found:.1e} |")
         ends = [" | ".join(f"{self.slope(r, s):.3f}" for s in ("median", "mean")) for r in (self.stopped, self.found)]
         lines += ["", "| slope of the loss | median | mean |", "|---|---|---|"]
