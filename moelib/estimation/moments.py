@@ -25,7 +25,7 @@ from moelib.observations import Observations
 
 Array = NDArray[np.float64]
 
-POINTS = 2**12  # worked on at once: their monomials fit a core's cache
+POINTS = 2**12  # worked on at once for a Hessian, twice as many else: their monomials fit a core's cache
 LEAST = 2**13  # observations below which the general pass, over many fits at once, is as good
 DEGREES = ((0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2))  # powers of x and y up to degree 2
 HIGHER = ((3, 0), (2, 1), (1, 2), (0, 3), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4))
@@ -179,9 +179,10 @@ def _summed(polynomials: _Polynomials, x: Array, y: Array, weight: Array, order:
     pairs = list(combinations(range(k), 2)) if order > 1 else []
     width, rows = (15 if order > 1 else 6), 2 * k + 2 * len(pairs)
     total, value = np.zeros((rows, width)), 0.0
-    mono, own = np.empty((width, POINTS)), np.empty((rows, POINTS))
-    for start in range(0, len(x), POINTS):
-        xs, ys, w = (a[start : start + POINTS] for a in (x, y, weight))
+    points = POINTS if order > 1 else 2 * POINTS
+    mono, own = np.empty((width, points)), np.empty((rows, points))
+    for start in range(0, len(x), points):
+        xs, ys, w = (a[start : start + points] for a in (x, y, weight))
         m, shares = mono[:, : len(xs)], own[:, : len(xs)]
         m[0], m[1], m[3] = 1.0, xs, ys
         np.multiply(xs, xs, out=m[2])
