@@ -39,6 +39,7 @@ def test_both_precisions_agree_where_both_can(experiment) -> None:
     close(double.covariance / extended.covariance, np.ones_like(double.covariance), TWO_PRECISIONS)
 
 
+@pytest.mark.long
 def test_along_a_sequence_of_truths_double_precision_gives_out() -> None:
     path = fisher_path(MOVING, [10**5, 10**13])
     assert [band.digits for band in path.values()] == [16, 50]

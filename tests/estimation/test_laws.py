@@ -25,7 +25,7 @@ from tests.laws.estimators import (
 from tests.laws.law import refuses
 
 TRIED = [(estimator, case, name) for estimator, case, name in EVERY if asked(estimator, case, name)]
-OFTEN = {"linear", "tanh", "gelu", "weighted_tanh"}  # the other experts of the catalogue are for `make test-long`
+OFTEN = {"linear", "tanh"}  # the other experts of the catalogue are for `make test-long`
 
 
 def timely(estimator: str, case: str, name: str) -> object:
