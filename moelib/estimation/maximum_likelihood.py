@@ -42,7 +42,8 @@ class LikelihoodFit:
 
     components : k. truth : atoms ``(1, k*, q)`` or None, used by the near starts only. seed : the starts of replicate i
     depend on (seed, i, n, round) alone. With a truth of k - 1 atoms every atom of the (k - 1)-fit, and of the truth, is
-    split in turn, in the chart of the cell's cumulants.
+    split in turn, in the chart of the cell's cumulants, with shares within Theta's bound. Without a truth there are no
+    cells, and weights are bounded by the gate's box alone.
     Raises ValueError for k below 1, for a truth with other than k or k - 1 atoms, and for experts or components whose
     split has no chart.
     """
