@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moelib.density_models import DensityMoE, component_jet
+from moelib.features import Features
 from moelib.observations import Observations
 
 Array = NDArray[np.float64]
@@ -139,20 +140,18 @@ class _Polynomials:
 
 def _polynomials(model: DensityMoE, atoms: Tensor) -> list[_Polynomials]:
     """The polynomials of each fit, from the model's own values at six points."""
-    x, y, inverse = _points()
-    here = Observations(x[:, None], y[None], torch.ones_like(y)[None])
-    features = model.features(here.x)
-    assert features is not None
+    _, y, inverse = _points()
+    here, features = _at_points(model)
     g, q = model.gate, model.coordinates
     scores = features.combine(features.score, atoms[..., :g])
     law = component_jet(model.law, here, features.combine(features.mean, atoms[..., g:-1]), atoms[..., -1:])
     ds, dh = features.base[:, None, list(features.score)], features.base[:, None, list(features.mean)]
     r, k = atoms.shape[:2]
-    first, score = atoms.new_zeros(r, k, q, len(x)), atoms.new_zeros(r, k, q, len(x))
+    first, score = atoms.new_zeros(r, k, q, len(y)), atoms.new_zeros(r, k, q, len(y))
     score[:, :, :g] = first[:, :, :g] = ds
     first[:, :, g:-1] = law.m[:, :, None] * dh
     first[:, :, -1] = law.v
-    second = atoms.new_zeros(r, k, q, q, len(x))
+    second = atoms.new_zeros(r, k, q, q, len(y))
     mm, mv, vv = law.mm - law.m.square(), law.mv - law.m * law.v, law.vv - law.v.square()
     second[:, :, g:-1, g:-1] = mm[:, :, None, None] * dh[:, :, :, None] * dh[:, :, None]
     second[:, :, g:-1, -1] = second[:, :, -1, g:-1] = mv[:, :, None] * dh
@@ -213,6 +212,15 @@ def _exponentials(exponents: Array) -> tuple[Array, Array]:
     exponents -= top
     np.exp(exponents, out=exponents)
     return top, exponents.sum(0)
+
+
+@cache
+def _at_points(model: DensityMoE) -> tuple[Observations, Features]:
+    """The six points as observations, and the model's features there."""
+    x, y, _ = _points()
+    features = model.features(x[:, None])
+    assert features is not None
+    return Observations(x[:, None], y[None], torch.ones_like(y)[None]), features
 
 
 @cache

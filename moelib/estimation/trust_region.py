@@ -96,12 +96,16 @@ def bounded_step(along: Tensor, eigenvalues: Tensor, radius: Tensor) -> Tensor:
     free = -along / (eigenvalues + low)
     reach = radius[:, None]
     inner = (free.norm(dim=-1, keepdim=True) <= reach) & (lowest > 0)
-    high = low + along.norm(dim=-1, keepdim=True) / reach
-    for _ in range(SECULAR):
-        middle = 0.5 * (low + high)
-        far = (along / (eigenvalues + middle)).norm(dim=-1, keepdim=True) > reach
-        low, high = torch.where(far, middle, low), torch.where(far, high, middle)
-    step = torch.where(inner, free, -along / (eigenvalues + high))
+    step = free
+    bound = torch.nonzero(~inner[:, 0])[:, 0]
+    if len(bound):
+        a, values, size, low = along[bound], eigenvalues[bound], reach[bound], low[bound]
+        high = low + a.norm(dim=-1, keepdim=True) / size
+        for _ in range(SECULAR):
+            middle = 0.5 * (low + high)
+            far = (a / (values + middle)).norm(dim=-1, keepdim=True) > size
+            low, high = torch.where(far, middle, low), torch.where(far, high, middle)
+        step = step.index_copy(0, bound, -a / (values + high))
     left = (reach.square() - step.square().sum(-1, keepdim=True)).clamp_min(0).sqrt()
     hard = ~inner & (lowest <= 0) & (left > 1e-3 * reach)
     sign = torch.where(along[:, :1] > 0, -1.0, 1.0)
