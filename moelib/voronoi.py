@@ -33,7 +33,7 @@ class VoronoiLoss:
         blocks = self.blocks or (comparison.dim, comparison.gap.shape[-1] - comparison.dim)
         powers = self.multiple if isinstance(self.multiple, tuple) else (self.multiple,) * len(blocks)
         errors = torch.zeros_like(comparison.weights)
-        for part, multiple in zip(comparison.gap.split(list(blocks), -1), powers, strict=True):
+        for part, multiple in zip(comparison.gap.split(blocks, -1), powers, strict=True):
             # torch.where of two Python floats would round the powers to float32
             power = torch.full_like(comparison.weights, multiple).masked_fill(own == 1, self.single)
             errors = errors + part.norm(dim=-1) ** power
