@@ -1,27 +1,35 @@
-"""Fisher information on a design: the standard deviations that certified fits must have."""
+"""Fisher bands: the standard deviations that certified fits must have, at one truth and along sequences of truths."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import chi2
+from torch import Tensor
 
-from moelib.densities import DENSITIES
+from moelib.cells import CellDesign
+from moelib.density_models import DensityMoE
+from moelib.designs import QuadratureDesign
 from moelib.experiments import Experiment
 from moelib.experiments.least_squares import LeastSquaresExperiment
 from moelib.experiments.likelihood import LikelihoodExperiment
-from moelib.extended import mpmath_world, of_formula, value_and_slopes
-from moelib.formula import with_index
+from moelib.information import Information
+from moelib.models import RegressionMoE
+from moelib.sizes import check_size
 
 Array = NDArray[np.float64]
 
-DIGITS = 50
+DOUBLE = 16
+DIGITS = (50, 100, 200)  # tried in turn where double precision will not do
+SPARE = 14  # digits that the covariance must have left: an inverse of a Gram matrix loses twice the condition's
 LARGEST = 1e6  # condition of the scaled square root of the information from which double precision is not trusted
+SINGULAR = 1e15  # condition from which a double-precision inverse has no digit right
 LEVEL = 1e-4  # a standard deviation outside of this chance, both sides together, is not the band's
 
 
@@ -31,7 +39,7 @@ class FisherBand:
 
     names : of the coordinates, in the papers' letters. covariance : of one observation ``(p, p)``, the inverse of its
     information. condition : of the information's square root, its columns scaled. digits : 16, or of the extended
-    precision in which it was computed.
+    precision in which both were computed.
     """
 
     names: tuple[str, ...]
@@ -39,15 +47,59 @@ class FisherBand:
     condition: float
     digits: int
 
+    @staticmethod
+    def of(information: Information, digits: int | None = None) -> FisherBand:
+        """The band of an information, in the precision that its condition asks for.
+
+        digits : 16 for double precision, more for as many; by default 16 up to a condition of 10^6, and beyond it the
+        first of 50, 100 and 200 that leaves the covariance fourteen digits. Raises ValueError for an information that
+        is singular in the precision asked for, or in 200 digits, and for less than 16 digits.
+        """
+        if digits is not None and digits < DOUBLE:
+            raise ValueError(f"the digits must be 16, for double precision, or more, got {digits}")
+        names = tuple(information.free())
+        if digits is None or digits == DOUBLE:
+            root = information.root()
+            lengths = np.linalg.norm(root, axis=0)
+            if not lengths.all():
+                unseen = ", ".join(name for name, length in zip(names, lengths, strict=True) if not length)
+                raise ValueError(f"the information is singular: no observation depends on {unseen}")
+            _, values, right = np.linalg.svd(root / lengths, full_matrices=False)
+            condition = float(values[0] / values[-1]) if len(values) == len(names) and values[-1] > 0 else math.inf
+            if condition <= (LARGEST if digits is None else SINGULAR):
+                inverse = right.T / values / lengths[:, None]
+                return FisherBand(names, inverse @ inverse.T, condition, DOUBLE)
+            if digits is not None:
+                raise ValueError(f"the information is singular in double precision, with condition {condition:.1e}")
+        for many in DIGITS if digits is None else (digits,):
+            found = _extended(information, many)
+            if found is not None:
+                return FisherBand(names, *found, many)
+        raise ValueError(
+            f"the information is singular in {many} digits: its condition is above 1e{(many - SPARE) / 2:g}"
+        )
+
     def sd(self, n: int, gradient: Sequence[float] | None = None) -> Any:
-        """Standard deviations at size n by name; with the ``gradient`` of a functional of the coordinates, its own."""
+        """Standard deviations at size n by name; with the ``gradient`` of a functional, a number for it.
+
+        gradient : derivatives of the functional in the coordinates, in the order of ``names``.
+        Raises ValueError for another length, and for n that is not a sample size.
+        """
+        check_size(n)
         if gradient is None:
             return dict(zip(self.names, np.sqrt(np.diag(self.covariance) / n).tolist(), strict=True))
         g = np.asarray(gradient, dtype=float)
+        if g.shape != (len(self.names),):
+            raise ValueError(f"a gradient needs {len(self.names)} numbers, one for each name, got shape {g.shape}")
         return float(np.sqrt(g @ self.covariance @ g / n))
 
     def check(self, errors: Array, n: int) -> BandCheck:
-        """Errors ``(r, p)`` of fits of n observations each, in the order of ``names``, against the band."""
+        """Errors ``(r, p)`` of fits of n observations each, in the order of ``names``, against the band.
+
+        Raises ValueError for another shape, and for fewer than two fits.
+        """
+        if errors.ndim != 2 or len(errors) < 2 or errors.shape[1] != len(self.names):
+            raise ValueError(f"errors must have the shape (r >= 2, {len(self.names)}), got {errors.shape}")
         expected = np.sqrt(np.diag(self.covariance) / n)
         return BandCheck(self.names, n, len(errors), errors.std(0, ddof=1) / expected)
 
@@ -86,127 +138,101 @@ class BandCheck:
         return "\n".join([head, "|---|---|", *rows, f"| allowed | {low:.3f} to {high:.3f} |"])
 
 
-def fisher_band(experiment: Experiment, truth: torch.Tensor | None = None, digits: int | None = None) -> FisherBand:
-    """The band of an exactly specified fit on the experiment's own design, the gate pinned at the last atom.
+@dataclass(frozen=True)
+class FisherPath:
+    """The bands along a sequence of truths: ``bands``, one for each of the ascending ``sizes``.
+
+    They are laws of regular estimators at each truth. Where two atoms of the truth are no farther apart than their own
+    standard deviation, the estimators themselves follow another law.
+    """
+
+    sizes: tuple[int, ...]
+    bands: tuple[FisherBand, ...]
+
+    def sd(self, gradient: Sequence[float] | None = None) -> Any:
+        """Standard deviations at the sizes ``(len(sizes),)`` by name; with a ``gradient``, those of its functional."""
+        if gradient is not None:
+            return np.array([band.sd(n, gradient) for n, band in zip(self.sizes, self.bands, strict=True)])
+        found = [band.sd(n) for n, band in zip(self.sizes, self.bands, strict=True)]
+        return {name: np.array([sd[name] for sd in found]) for name in self.bands[0].names}
+
+    def slopes(self, gradient: Sequence[float] | None = None) -> Any:
+        """Local slopes of log sd against log n between neighbouring sizes, as :meth:`sd` gives them."""
+        sd, steps = self.sd(gradient), np.diff(np.log(np.array(self.sizes, dtype=float)))
+        if gradient is not None:
+            return np.diff(np.log(sd)) / steps
+        return {name: np.diff(np.log(values)) / steps for name, values in sd.items()}
+
+    def _repr_markdown_(self) -> str:
+        sd, slopes = self.sd(), self.slopes()
+        head = " | ".join(f"$10^{{{np.log10(n):g}}}$" for n in self.sizes)
+        rows = [
+            f"| ${name}$ | {' | '.join(f'{v:.3g}' for v in values)} | {slopes[name][-1]:.3f} |"
+            for name, values in sd.items()
+        ]
+        digits = " | ".join(str(band.digits) for band in self.bands)
+        rule = "|" + "---|" * (len(self.sizes) + 2)
+        return "\n".join([f"| sd at n = | {head} | last slope |", rule, *rows, f"| digits | {digits} | |"])
+
+
+def fisher_band(
+    experiment: Experiment, truth: Tensor | None = None, digits: int | None = None, pinned: int | None = None
+) -> FisherBand:
+    """The band of an exactly specified fit on the experiment's own design, the gate pinned at an atom.
 
     truth : atoms ``(1, k, q)``, by default the study's. digits : 16, more for extended precision; by default chosen by
-    the condition. Raises ValueError for a truth whose information is singular in the precision that was asked for.
+    the condition, see :meth:`FisherBand.of`. pinned : the last atom if None. Raises ValueError for an experiment of
+    another kind, and for a truth whose information is singular in the precision that was asked for.
     """
     atoms = experiment.truth if truth is None else truth
-    if not isinstance(experiment, (LeastSquaresExperiment, LikelihoodExperiment)):
-        raise ValueError(f"a band needs a least-squares or a likelihood experiment, got {type(experiment).__name__}")
-    gate, q = experiment.model.score.size(1), experiment.model.coordinates
-    k = atoms.shape[1]
-    free = [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]
-    names = tuple(_names(experiment, k)[c] for c in free)
-    root = _root(experiment, atoms)[:, free]
-    lengths = np.linalg.norm(root, axis=0)
-    if not lengths.all():
-        unseen = ", ".join(name for name, length in zip(names, lengths, strict=True) if not length)
-        raise ValueError(f"the information is singular: no observation depends on {unseen}")
-    _, values, right = np.linalg.svd(root / lengths, full_matrices=False)
-    condition = float(values[0] / values[-1]) if values[-1] > 0 else np.inf
-    if (digits or 16) <= 16 and (condition <= LARGEST or digits is not None):
-        if condition > 1e15:
-            raise ValueError(f"the information is singular in double precision, with condition {condition:.1e}")
-        inverse = right.T / values / lengths[:, None]
-        return FisherBand(names, inverse @ inverse.T, condition, 16)
-    digits = digits or DIGITS
-    return FisherBand(names, _extended(experiment, atoms, free, digits), condition, digits)
-
-
-def fisher_path(experiment: LikelihoodExperiment, sizes: Sequence[int]) -> dict[int, FisherBand]:
-    """The band at each size along the experiment's sequence of truths."""
-    return {n: fisher_band(experiment, experiment.truth_at(n)) for n in sizes}
-
-
-def _names(experiment: LeastSquaresExperiment | LikelihoodExperiment, k: int) -> list[str]:
-    letters = [p.latex for p in (*experiment.model.score.params, *experiment.model.expert.params)]
-    if isinstance(experiment, LikelihoodExperiment):
-        letters.append(r"\nu")
-    return [with_index(letter, i + 1) for i in range(k) for letter in letters]
-
-
-def _root(experiment: LeastSquaresExperiment | LikelihoodExperiment, atoms: torch.Tensor) -> Array:
-    """Rows whose inner products are the information of one observation ``(m, k*q)``."""
+    model: RegressionMoE | DensityMoE
+    design: QuadratureDesign | CellDesign
+    sigma = None
     if isinstance(experiment, LeastSquaresExperiment):
-        jacobian = experiment.model.expansion(atoms, experiment.design.nodes).jacobian()[0]
-        return (experiment.design.weights.sqrt()[:, None] * jacobian / experiment.study.sigma).numpy()
-    jacobian = experiment.model.expansion(atoms, experiment.design.empty()).jacobian()[0].T
-    return (experiment.masses(atoms)[0].sqrt()[:, None] * jacobian).numpy()
+        model, design, sigma = experiment.model, experiment.design, experiment.study.sigma
+    elif isinstance(experiment, LikelihoodExperiment):
+        model, design = experiment.model, experiment.design
+    else:
+        raise ValueError(f"a band needs a least-squares or a likelihood experiment, got {type(experiment).__name__}")
+    return FisherBand.of(Information(model, design, atoms, sigma, pinned), digits)
 
 
-def _extended(
-    experiment: LeastSquaresExperiment | LikelihoodExperiment, atoms: torch.Tensor, free: list[int], digits: int
-) -> Array:
-    """The inverse of the information, with scores and sums in extended precision."""
+def fisher_path(
+    experiment: Experiment,
+    sizes: Sequence[int],
+    truth: Callable[[int], Tensor] | None = None,
+    digits: int | None = None,
+    pinned: int | None = None,
+) -> FisherPath:
+    """The bands at ascending sizes along a sequence of truths; each as :func:`fisher_band` makes it.
+
+    truth : from n to atoms ``(1, k, q)``; by default the experiment's own sequence, or its one truth.
+    Raises ValueError for fewer than two sizes, for sizes that do not ascend, and as :func:`fisher_band` does.
+    """
+    if len(sizes) < 2 or any(a >= b for a, b in pairwise(sizes)):
+        raise ValueError(f"a path needs two or more ascending sizes, got {list(sizes)}")
+    for n in sizes:
+        check_size(n)
+    if truth is None:
+        truth = experiment.truth_at if isinstance(experiment, LikelihoodExperiment) else lambda n: experiment.truth
+    return FisherPath(tuple(sizes), tuple(fisher_band(experiment, truth(n), digits, pinned) for n in sizes))
+
+
+def _extended(information: Information, digits: int) -> tuple[Array, float] | None:
+    """The inverse of the information and the condition, or None where that many digits are too few for it."""
     from mpmath import mp
 
     with mp.workdps(digits):
-        rows = [[row[c] for c in free] for row in _extended_root(experiment, atoms)]
-        root = mp.matrix(rows)
-        try:
-            inverse = mp.inverse(root.T * root)
-        except ZeroDivisionError:
-            raise ValueError(f"the information is singular in {digits} digits") from None
-        return np.array(inverse.tolist(), dtype=float)
-
-
-def _extended_root(experiment: LeastSquaresExperiment | LikelihoodExperiment, atoms: torch.Tensor) -> list[list[Any]]:
-    """The rows of :func:`_root` in mpmath's numbers."""
-    from mpmath import mp
-
-    model = experiment.model
-    gate = model.score.size(1)
-    values = [[mp.mpf(v) for v in atom] for atom in atoms[0].tolist()]
-    likelihood = isinstance(experiment, LikelihoodExperiment)
-    last = -1 if likelihood else None
-    design = experiment.design.design if isinstance(experiment, LikelihoodExperiment) else experiment.design
-    at_nodes = []
-    for node in design.nodes.tolist():
-        x = [mp.mpf(v) for v in node]
-        scores = [of_formula(model.score, x, v[:gate]) for v in values]
-        means = [of_formula(model.expert, x, v[gate:last]) for v in values]
-        at_nodes.append((scores, means))
-    if not isinstance(experiment, LikelihoodExperiment):
-        out = []
-        for (scores, means), weight in zip(at_nodes, design.weights.tolist(), strict=True):
-            prior = _shares([s for s, _ in scores])
-            whole = mp.fsum(p * h for p, (h, _) in zip(prior, means, strict=True))
-            unit = mp.sqrt(mp.mpf(weight)) / mp.mpf(experiment.study.sigma)
-            row = []
-            for p, (_, ds), (h, dh) in zip(prior, scores, means, strict=True):
-                row += [unit * p * (h - whole) * d for d in ds] + [unit * p * d for d in dh]
-            out.append(row)
-        return out
-    cells = experiment.design.cells
-    if cells.spacing is None:
-        raise ValueError("extended precision is for lattices, and this design reads Y in intervals")
-    out = []
-    for y, node, share in zip(
-        experiment.design.y.tolist(), cells.node.tolist(), cells.node_share.tolist(), strict=True
-    ):
-        scores, means = at_nodes[node]
-        logs = [
-            value_and_slopes(lambda m, v, y=y: DENSITIES["gaussian"].fn(mpmath_world(), mp.mpf(y), m, v), [h, atom[-1]])
-            for (h, _), atom in zip(means, values, strict=True)
-        ]
-        prior = _shares([s for s, _ in scores])
-        joint = [s + f for (s, _), (f, _) in zip(scores, logs, strict=True)]
-        posterior = _shares(joint)
-        density = mp.fsum(map(mp.exp, joint)) / mp.fsum(mp.exp(s) for s, _ in scores)
-        unit = mp.sqrt(mp.mpf(share) * mp.mpf(cells.spacing) * density)
-        row = []
-        for p, r, (_, ds), (_, dh), (_, (m, v)) in zip(prior, posterior, scores, means, logs, strict=True):
-            row += [unit * (r - p) * d for d in ds] + [unit * r * m * d for d in dh] + [unit * r * v]
-        out.append(row)
-    return out
-
-
-def _shares(exponents: list[Any]) -> list[Any]:
-    from mpmath import mp
-
-    top = max(exponents)
-    made = [mp.exp(e - top) for e in exponents]
-    total = mp.fsum(made)
-    return [m / total for m in made]
+        root = mp.matrix(information.extended_root())
+        lengths = [mp.sqrt(mp.fsum(v * v for v in root.column(c))) for c in range(root.cols)]
+        if not all(lengths):
+            return None
+        for c, length in enumerate(lengths):
+            root[:, c] = root.column(c) / length
+        gram = root.T * root
+        values = sorted(mp.eigsy(gram, eigvals_only=True))
+        if values[0] <= values[-1] * mp.mpf(10) ** (SPARE - digits):
+            return None
+        inverse = mp.inverse(gram)
+        rows = [[inverse[i, j] / (lengths[i] * lengths[j]) for j in range(root.cols)] for i in range(root.cols)]
+        return np.array(rows, dtype=float), float(mp.sqrt(values[-1] / values[0]))
