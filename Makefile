@@ -19,7 +19,7 @@ help:
 	@echo "make book       execute the chapters (what changed) and render the site"
 	@echo "make test       the tests, five minutes at most"
 	@echo "make test-long  the long checks"
-	@echo "make bench      the benchmarks, a quarter of an hour: results/benchmarks.json, read by a chapter"
+	@echo "make bench      the benchmarks, about five minutes: results/benchmarks.json, read by a chapter"
 	@echo "make install    the private environment alone (every other target does it too)"
 	@echo "make lint       lint, format, types and import rules, as CI runs them"
 	@echo "make format     let ruff mend what it can"

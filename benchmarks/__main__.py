@@ -1,6 +1,6 @@
 """All benchmarks in one run, on one thread: ``python -m benchmarks [FILE]`` writes them as JSON.
 
-About a quarter of an hour, most of it numpy's EM on its way to the maximum.
+About five minutes, most of it numpy's EM on its way to the maximum.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def reached(path: list[tuple[float, float]], goal: float) -> float:
 
 
 def to_the_maximum(n: int = 10**5, replicates: int = 3) -> list[Row]:
-    """Time to within CLOSE of the maximum, one start each, for numpy's EM, scipy and both of our paths."""
+    """Time to within CLOSE of the start's own maximum, for numpy's EM, scipy and both of our paths."""
     rows: list[Row] = []
     for replicate in range(CANDIDATES):
         if len(rows) == 4 * replicates:

@@ -56,11 +56,6 @@ class ExpectationMaximisation:
         return state, codes
 
 
-def em_step(problem: Likelihood, z: Tensor) -> Tensor:
-    """The change of the atoms in one EM map ``(R, k*q)``."""
-    return em_pass(problem, z)[1]
-
-
 def em_pass(problem: Likelihood, z: Tensor) -> tuple[Tensor, Tensor]:
     """The objective ``(R,)`` and the change of the atoms in one EM map ``(R, k*q)``, from one pass over the data."""
     model, atoms = problem.model, problem.chart.atoms(z)

@@ -52,13 +52,16 @@ class Likelihood:
         sample: Tensor | None = None,
     ) -> Likelihood:
         """The objective with the measures ``reference`` ``(r or 1, k0, q)`` as its zero."""
-        r = len(observations.y)
-        parts = [
-            model.log_density(reference if len(reference) == 1 else reference[i : i + 1], observations.rows(index))
-            for i, index in enumerate(torch.arange(r, device=observations.y.device).split(1))
-        ]
-        sample = torch.arange(r, device=observations.y.device) if sample is None else sample
-        return Likelihood(model, observations, sample, torch.cat(parts), theta, chart, model.features(observations.x))
+        every = torch.arange(len(observations.y), device=observations.y.device)
+        sample = every if sample is None else sample
+        features = model.features(observations.x)
+        density = torch.empty_like(observations.weight, dtype=torch.float64)
+        problem = Likelihood(model, observations, sample, density, theta, chart, features)
+        atoms = reference.expand(len(every), -1, -1)
+        for rows, points in problem._places(len(every), atoms.shape[1]):
+            here, seen = problem._seen(rows, points)
+            density[rows, points] = model.log_density(atoms[rows], here, seen)
+        return problem
 
     def rows(self, index: Tensor) -> Likelihood:
         """The problem of the fits at ``index`` (repeats allowed)."""
@@ -127,27 +130,30 @@ class Likelihood:
 
     def blocks(self, atoms: Tensor) -> Iterator[tuple[Tensor, Observations, Tensor, Features | None]]:
         """Blocks of fits and points that fit in the cache: which fits, observations, references, features."""
-        n, k = self.observations.weight.shape[1], atoms.shape[1]
-        block = self.block or (GPU_BLOCK if atoms.is_cuda else BLOCK)
-        points = min(n, max(1, block // k))
-        fits = max(1, block // (k * points))
-        shared = self.observations.x.ndim == 2
-        for rows in torch.arange(len(atoms), device=atoms.device).split(fits):
+        for rows, points in self._places(len(atoms), atoms.shape[1]):
             own = self.sample[rows]
+            here, seen = self._seen(own, points)
+            yield rows, here, self.reference[own, points], seen
+
+    def _places(self, fits: int, k: int) -> Iterator[tuple[Tensor, slice]]:
+        """Which fits and which points make a block, for measures of k atoms."""
+        n, device = self.observations.weight.shape[1], self.observations.y.device
+        block = self.block or (GPU_BLOCK if device.type == "cuda" else BLOCK)
+        points = min(n, max(1, block // k))
+        for rows in torch.arange(fits, device=device).split(max(1, block // (k * points))):
             for start in range(0, n, points):
-                some = slice(start, start + points)
-                cells = self.observations.cells
-                yield (
-                    rows,
-                    Observations(
-                        self.observations.x[some] if shared else self.observations.x[own, some],
-                        self.observations.y[own, some],
-                        self.observations.weight[own, some],
-                        cells if cells is None or points == n else cells.some(some),
-                    ),
-                    self.reference[own, some],
-                    None if self.features is None else self.features.some(own, some),
-                )
+                yield rows, slice(start, start + points)
+
+    def _seen(self, samples: Tensor, points: slice) -> tuple[Observations, Features | None]:
+        """Some points of some samples, and their features."""
+        data, cells = self.observations, self.observations.cells
+        here = Observations(
+            data.x[points] if data.x.ndim == 2 else data.x[samples, points],
+            data.y[samples, points],
+            data.weight[samples, points],
+            None if cells is None else cells.some(points),
+        )
+        return here, None if self.features is None else self.features.some(samples, points)
 
     def _sums(self, atoms: Tensor, order: int) -> tuple[Tensor, Tensor, Tensor]:
         """Value, and for order 1 and 2 gradient and Hessian in the atoms' coordinates; empty where not asked for."""

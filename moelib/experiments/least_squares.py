@@ -14,6 +14,7 @@ from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
+from moelib.information import Information
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
@@ -47,12 +48,8 @@ class LeastSquaresExperiment(Experiment):
         The gauge is pinned at the last atom. It is the Gram matrix of the regression function's derivatives under
         the design.
         """
-        jacobian = self.model.expansion(self.truth, self.design.nodes).jacobian()[0]
-        k, q = self.truth.shape[1:]
-        gate = self.model.score.size(self.model.dim)
-        free = [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]
-        root = self.design.weights.sqrt()[:, None] * jacobian[:, free]
-        return np.linalg.svd(root.numpy(), compute_uv=False)[::-1] ** 2
+        root = Information(self.model, self.design, self.truth, sigma=1.0).root()
+        return np.asarray(np.linalg.svd(root, compute_uv=False)[::-1] ** 2, dtype=np.float64)
 
     def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
         """Draw, fit and measure some replicates at one size. One array entry per replicate."""

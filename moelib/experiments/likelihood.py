@@ -13,10 +13,11 @@ from torch import Tensor
 from moelib.cells import CellDesign
 from moelib.density_models import DensityMoE, density_model
 from moelib.designs import gauss_legendre
-from moelib.estimation.coordinates import free_directions, own_coordinates
+from moelib.estimation.coordinates import own_coordinates
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.maximum_likelihood import LikelihoodFit
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
+from moelib.information import Information
 from moelib.measures import MixingMeasure
 from moelib.observations import Observations
 from moelib.store import Arrays
@@ -72,10 +73,8 @@ class LikelihoodExperiment(Experiment):
 
     def information(self) -> NDArray[np.float64]:
         """Eigenvalues, ascending, of the truth's information per observation, the gauge pinned at the last atom."""
-        free = free_directions(self.model, self.truth.shape[1])
-        jacobian = self.model.expansion(self.truth, self.design.empty()).jacobian()[0]
-        root = self.masses(self.truth).sqrt() * (free.T @ jacobian)
-        return np.linalg.svd(root.numpy(), compute_uv=False)[::-1] ** 2
+        root = Information(self.model, self.design, self.truth).root()
+        return np.asarray(np.linalg.svd(root, compute_uv=False)[::-1] ** 2, dtype=np.float64)
 
     def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
         """Draw, fit and measure some replicates at one size. One array entry per replicate."""
