@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.autograd import grad
 
+from moelib.densities import VARIANCE
 from moelib.distributions import DISTRIBUTIONS, Distribution, gaussian_mass_jet
 from moelib.experts import EXPERTS
 from moelib.features import PAIRS, Features
 from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import SOFTMAX
+from moelib.layout import Layout
 from moelib.models import jet
 from moelib.observations import Observations, generator
 
@@ -36,14 +38,19 @@ class DensityMoE:
     dim: int = 1
 
     @property
+    def layout(self) -> Layout:
+        """Where an atom's parameters stand."""
+        return Layout(self.score, self.expert, self.dim, (VARIANCE,))
+
+    @property
     def gate(self) -> int:
         """Number g of coordinates of the gate of one atom."""
-        return self.score.size(self.dim)
+        return self.layout.gate
 
     @property
     def coordinates(self) -> int:
         """Number q of coordinates of one atom."""
-        return self.gate + self.expert.size(self.dim) + 1
+        return self.layout.coordinates
 
     def scores(self, atoms: Tensor, x: Tensor) -> Tensor:
         """Scores of the gate at x ``(n, d)`` or ``(r, n, d)``: ``(r, k, n)``."""

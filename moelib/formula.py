@@ -48,7 +48,8 @@ class Formula:
     source : key in ``book/references.bib``.
     traits : facts that a user of the formula may need: ``"affine"`` (in all its parameters jointly),
         ``"ridge"`` (a function of a.x + b, with a and b its parameters), ``"piecewise"`` (derivatives
-        hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of its argument).
+        hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of its argument),
+        ``"translated"`` (a score to which a vector added to every slope adds the same for all atoms).
     """
 
     name: str
@@ -120,7 +121,7 @@ def with_index(letter: str, index: int | str | None) -> str:
     r"""``a`` -> ``a_{1}``, ``\beta_{1}`` -> ``\beta_{1,2}``: append an index to a LaTeX letter."""
     if index is None:
         return letter
-    if letter.endswith("}"):
+    if letter.endswith("}") and "_{" in letter:
         return f"{letter[:-1]},{index}}}"
     if "_" in letter:
         head, tail = letter.split("_")

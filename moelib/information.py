@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moelib.cells import CellDesign
-from moelib.densities import DENSITIES, VARIANCE
+from moelib.densities import DENSITIES
 from moelib.density_models import DensityMoE
 from moelib.designs import QuadratureDesign
 from moelib.extended import mpmath_world, of_formula, value_and_slopes
-from moelib.formula import with_index
 from moelib.models import RegressionMoE
 
 Slopes = tuple[Any, list[Any]]  # a value and its partial derivatives
@@ -28,8 +27,8 @@ class Information:
     model, design : a :class:`RegressionMoE` with a :class:`QuadratureDesign` and ``sigma``, the standard deviation of
     its noise; or a :class:`DensityMoE` with a :class:`CellDesign`, and no sigma. atoms : the truth ``(1, k, q)``.
     pinned : the atom whose gate is not free, which takes the gate's translations out; the last if None. Of a gate whose
-    score is not affine in its parameters only the bias is pinned. Parameters that are known are not free, and a shared
-    one is one coordinate.
+    slopes cannot be translated only the bias is pinned. Parameters that are known are not free, and a shared one is
+    one coordinate.
     Raises ValueError for other pairs, for atoms that are not a truth of the model, and for no such atom.
     """
 
@@ -57,35 +56,8 @@ class Information:
             raise ValueError(f"the pinned atom must be one of 0 .. {shape[1] - 1}, got {self.pinned}")
 
     def free(self) -> dict[str, tuple[int, ...]]:
-        r"""The free coordinates by name, such as :math:`\beta_{1,2}`, and where they stand among the k*q of the atoms.
-
-        The last index of a name is the atom's, counted from 1; in more than one dimension the coordinate of a vector
-        follows. A shared parameter stands in every atom.
-        """
-        k, q = self.atoms.shape[1:]
-        pinned = k - 1 if self.pinned is None else self.pinned
-        score, dim = self.model.score, self.model.dim
-        params = [*score.params, *self.model.expert.params]
-        if isinstance(self.model, DensityMoE):
-            params.append(VARIANCE)
-        out: dict[str, tuple[int, ...]] = {}
-        for atom in range(k):
-            place = atom * q
-            for number, p in enumerate(params):
-                own = p.role == "own"
-                letter = with_index(p.latex, atom + 1 if own else None)
-                fixed = (
-                    own
-                    and atom == pinned
-                    and number < len(score.params)
-                    and ("affine" in score.traits or p.name == "beta0")
-                )
-                for u in range(p.size(dim)):
-                    name = with_index(letter, u + 1 if p.event_shape and dim > 1 else None)
-                    if p.role != "known" and not fixed:
-                        out[name] = (*out.get(name, ()), place)
-                    place += 1
-        return out
+        """The free coordinates by name and their places, see :meth:`moelib.layout.Layout.free`."""
+        return self.model.layout.free(self.atoms.shape[1], self.pinned)
 
     def root(self) -> NDArray[np.float64]:
         """One row for each node or cell, one column for each free coordinate ``(m, p)``."""
@@ -122,7 +94,7 @@ class Information:
         from mpmath import mp
 
         model = self.model
-        gate, last = model.score.size(model.dim), -1 if isinstance(model, DensityMoE) else None
+        gate, last = model.layout.gate, -1 if isinstance(model, DensityMoE) else None
         values, out = self._values(), []
         for node in nodes.tolist():
             x = [mp.mpf(v) for v in node]

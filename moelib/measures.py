@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -16,13 +16,15 @@ class MixingMeasure:
 
     atoms : float64 tensor ``(r, k, q)``; the q coordinates of an atom are the gate slope (d of them),
         the gate bias and the expert's parameters. A ``(k, q)`` tensor or nested list is one measure.
-    dim : dimension d of the input.
+    dim : dimension d of the input. slopes_translate : whether one vector added to every gate slope leaves the model
+        unchanged; one number added to every bias always does.
 
     Source: nguyen2025convergence.
     """
 
     atoms: Tensor
     dim: int = 1
+    slopes_translate: bool = True
 
     def __post_init__(self) -> None:
         atoms = torch.as_tensor(self.atoms, dtype=torch.float64)
@@ -67,8 +69,8 @@ class MixingMeasure:
         shift = torch.zeros_like(self.atoms)
         shift[..., : self.dim] = slope[:, None, :]
         shift[..., self.dim] = bias[:, None]
-        return MixingMeasure(self.atoms + shift, self.dim)
+        return replace(self, atoms=self.atoms + shift)
 
     def relabelled(self, order: Sequence[int]) -> MixingMeasure:
         """The same measure with its atoms listed in another order."""
-        return MixingMeasure(self.atoms[:, list(order)], self.dim)
+        return replace(self, atoms=self.atoms[:, list(order)])

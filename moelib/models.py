@@ -13,6 +13,7 @@ from moelib.experts import EXPERTS
 from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import SOFTMAX, Normaliser
+from moelib.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,18 @@ class RegressionMoE:
     dim: int = 1
 
     @property
+    def layout(self) -> Layout:
+        """Where an atom's parameters stand."""
+        return Layout(self.score, self.expert, self.dim)
+
+    @property
     def coordinates(self) -> int:
         """Number q of coordinates of one atom."""
-        return self.score.size(self.dim) + self.expert.size(self.dim)
+        return self.layout.coordinates
+
+    def split(self, cell: int) -> RegressionMoE:
+        """The model of measures with a copy of the atom ``cell`` as a last atom."""
+        return self
 
     def mean(self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "*r_or_shared n d"]) -> Float[Tensor, "r n"]:
         """The regression function of atoms ``(r, k, q)`` at x ``(n, d)`` or ``(r, n, d)``: ``(r, n)``."""

@@ -36,8 +36,9 @@ class Scale:
 class Study:
     """What all experiments have: a softmax mixture of experts on a Gauss-Legendre design, and an estimator.
 
-    truth : rows of atoms (gate slope, gate bias, expert parameters, and nu for densities). components : atoms k of the
-    fit. half_width, nodes : the design on [-half_width, half_width]. seed : replicate i's data depend on (seed, i, n)
+    truth : rows of atoms (the gate's parameters, the expert's, and nu for densities); a shared parameter is the same in
+    all rows. components : atoms k of the fit. half_width, nodes : the design on [-half_width, half_width], for each
+    coordinate of x. seed : replicate i's data depend on (seed, i, n)
     alone. scales : one :class:`Scale` per profile.
     Raises ValueError when k < k* or a number is out of range.
     """
@@ -119,12 +120,16 @@ class Study:
 class LeastSquaresStudy(Study):
     """Least squares for a regression function.
 
-    sigma : standard deviation of the noise. nearest : which atoms make a Voronoi cell, nearest in "location" (slope and
+    sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under the
+    hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a Voronoi cell, nearest in "location" (slope and
     expert) or in "slope". lengths : distances between two experts of a cell that are tried, increasing, when the
     diameter of the near-optimal set is wanted.
     """
 
     sigma: float
+    dim: int = 1
+    groups: tuple[int, ...] = ()
+    group: int = 0
     nearest: str = "location"
     lengths: tuple[float, ...] = ()
 
@@ -134,6 +139,15 @@ class LeastSquaresStudy(Study):
         super().__post_init__()
         if not (whole(self.sigma) or isinstance(self.sigma, float)) or not 0 < self.sigma < math.inf:
             raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
+        if self.dim not in (1, 2):
+            raise ValueError(f"the design of a study is on a line or a square: dim is 1 or 2, got {self.dim!r}")
+        if (self.gate == "hierarchical") != bool(self.groups) or len(self.groups) not in (0, len(self.truth)):
+            raise ValueError(
+                f"the hierarchical gate, and no other, needs the group of each of the {len(self.truth)} true leaves; "
+                f"got gate {self.gate!r} and groups {self.groups}"
+            )
+        if self.groups and self.group not in self.groups:
+            raise ValueError(f"a leaf is split in one of the groups {sorted(set(self.groups))}, got {self.group!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

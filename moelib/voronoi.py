@@ -119,13 +119,13 @@ def compare(
     score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)
     for i in range(fitted.size):
         for j in range(truth.size):
-            slope = truth.slopes[:, j] - fitted.slopes[:, i]
+            slope = (truth.slopes[:, j] - fitted.slopes[:, i]) * fitted.slopes_translate
             bias = truth.atoms[:, j, truth.dim] - fitted.atoms[:, i, fitted.dim]
             moved = fitted.translated(slope, bias)
             there = _in_gauge(moved, truth, i, j, nearest)
             value = torch.where(there.anchored, loss(there), 1e6 + loss(there))  # an anchored gauge always wins
             better = value < score
-            best = there if best is None else _where(better, there, best)
+            best = there if best is None else where(better, there, best)
             score = torch.where(better, value, score)
     assert best is not None
     return best
@@ -155,7 +155,9 @@ def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, neare
     )
 
 
-def _where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
+def where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
+    """The one comparison for the chosen replicates ``(r,)``, the other for the rest."""
+
     def pick(name: str) -> Tensor:
         a, b = getattr(one, name), getattr(other, name)
         return torch.where(chosen.view(-1, *[1] * (a.ndim - 1)), a, b)

@@ -41,14 +41,23 @@ def test_traits_are_true_and_complete(formula) -> None:
     assert ("affine" in formula.traits) == all(sympy.expand(entry) == 0 for entry in hessian)
     broken = formula.symbolic(inputs(1), formula.symbols(1)).has(sympy.Abs)  # a norm is one too, for d = 1
     assert bool({"piecewise", "singular"} & formula.traits) == broken
-    assert formula.traits <= {"affine", "piecewise", "ridge", "singular"}
+    assert formula.traits <= {"affine", "piecewise", "ridge", "singular", "translated"}
     assert ("ridge" in formula.traits) <= ([p.name for p in formula.params] == ["a", "b"])
+
+
+@pytest.mark.parametrize("score", [f for f in SCORES.values() if f.params[0].name == "beta1"], ids=lambda f: f.name)
+def test_translated_scores_are_those_that_a_common_slope_moves_alike(score) -> None:
+    """Where the derivative in the slope has no slope and no bias in it."""
+    symbols = score.symbols(2)
+    moved = [sympy.simplify(sympy.diff(score.symbolic(inputs(2), symbols), s)) for s in symbols["beta1"]]
+    own = {*symbols["beta1"], symbols["beta0"]}
+    assert ("translated" in score.traits) == all(not own & m.free_symbols for m in moved)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_what_an_activation_is_its_formulas_are(name) -> None:
     made = [SCORES[f"activated_{name}"], *(EXPERTS[n] for n in (name, f"weighted_{name}") if n in EXPERTS)]
-    assert all(formula.traits - {"ridge"} == ACTIVATIONS[name].traits for formula in made)
+    assert all(formula.traits - {"ridge", "translated"} == ACTIVATIONS[name].traits for formula in made)
 
 
 @pytest.mark.parametrize("name", FORMULAS)

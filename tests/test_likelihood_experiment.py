@@ -99,9 +99,10 @@ def test_errors_of_free_coordinates_are_modulo_labels_and_gauge() -> None:
     other[..., :2] += torch.tensor([0.3, -2.0], dtype=torch.float64)
     other[0, 1, 2] += 0.01  # the first true atom's expert slope
     comparison = compare(MixingMeasure(other), MixingMeasure(truth))
-    close(free_errors(other, truth, comparison, 2), [[0, 0, 0.01, 0, 0, 0, 0, 0]], 1e-12)
+    close(free_errors(other, truth, comparison, MIXTURE.model.layout), [[0, 0, 0.01, 0, 0, 0, 0, 0]], 1e-12)
     merged = truth[:, [0, 0]]
-    assert free_errors(merged, truth, compare(MixingMeasure(merged), MixingMeasure(truth)), 2).isnan().all()
+    comparison = compare(MixingMeasure(merged), MixingMeasure(truth))
+    assert free_errors(merged, truth, comparison, MIXTURE.model.layout).isnan().all()
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("softmax-ml")])

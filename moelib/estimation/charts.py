@@ -104,7 +104,7 @@ class Split:
 
 def free_split(model: RegressionMoE) -> Split:
     """Copies that may part in gate slope and expert; their gate biases keep the cell's weight ratio."""
-    return Split(tuple(c for c in range(model.coordinates) if c != model.dim))
+    return Split(model.layout.parting)
 
 
 def flat_splits(model: RegressionMoE, distance: float) -> list[Split]:
@@ -121,19 +121,30 @@ def flat_splits(model: RegressionMoE, distance: float) -> list[Split]:
 
 
 def scaled_chart(model: RegressionMoE, observations: Observations, sigma: float, reference: Tensor) -> Chart:
-    """All coordinates but the gate of the last atom, each in units of its own column of the Jacobian.
+    """All free coordinates, each in units of its own column of the Jacobian.
 
     reference : atoms ``(r, k, q)``, possibly far from any optimum, where whitening would mislead.
     """
-    directions = _free_directions(model, reference.shape[1]).expand(len(reference), -1, -1)
+    directions = model.layout.directions(reference.shape[1]).expand(len(reference), -1, -1)
     columns = _scaled_jacobian(model, observations, sigma, reference) @ directions
-    return Chart(reference, directions / columns.norm(dim=1, keepdim=True).clamp_min(1e-8))
+    lengths = columns.norm(dim=1, keepdim=True).clamp_min(1e-8)
+    if model.layout.scaled:  # the function does not see it: the chart is of what is orthogonal to it
+        orbit = model.layout.scaling(reference) * lengths[:, 0]
+        orbit = orbit / orbit.norm(dim=-1, keepdim=True)
+        eye = torch.eye(orbit.shape[-1], dtype=orbit.dtype, device=orbit.device)
+        across = eigen(eye - orbit[:, :, None] * orbit[:, None])[1][..., 1:]
+        return Chart(reference, directions / lengths @ across)
+    return Chart(reference, directions / lengths)
 
 
 def whitened_chart(model: RegressionMoE, observations: Observations, sigma: float, reference: Tensor) -> Chart:
-    """All coordinates but the gate of the last atom, rotated so that J^T J is the identity at the reference."""
-    directions = _free_directions(model, reference.shape[1])
-    return Chart(reference, _whiten(_scaled_jacobian(model, observations, sigma, reference), directions))
+    """All free coordinates, rotated so that J^T J is the identity at the reference.
+
+    A scaling of the gate, which no function sees, is left out.
+    """
+    directions = model.layout.directions(reference.shape[1])
+    jacobian = _scaled_jacobian(model, observations, sigma, reference)
+    return Chart(reference, _whiten(jacobian, directions, int(model.layout.scaled)))
 
 
 def split_chart(
@@ -153,10 +164,11 @@ def split_chart(
     first order and are whitened with the rest.
     """
     k, q = merged.shape[1:]
-    dim = model.dim
+    layout = model.layout
+    unit = layout.bias_unit(merged)[:, cell]
     reference = torch.cat((merged, merged[:, cell : cell + 1]), 1)
-    reference[:, cell, dim] += math.log(fraction)
-    reference[:, k, dim] += math.log(1 - fraction)
+    reference[:, cell, layout.bias] += unit * math.log(fraction)
+    reference[:, k, layout.bias] += unit * math.log(1 - fraction)
     parting = torch.zeros(q, k + 1, q, dtype=torch.float64)
     parting[:, cell] = (1 - fraction) * torch.eye(q, dtype=torch.float64)
     parting[:, k] = -fraction * torch.eye(q, dtype=torch.float64)
@@ -164,19 +176,19 @@ def split_chart(
         reference = reference + distance * parting[coordinate]
     copies = torch.eye(k + 1, k, dtype=torch.float64)
     copies[k, cell] = 1
-    directions = torch.kron(copies, torch.eye(q, dtype=torch.float64)) @ _free_directions(model, k)
+    directions = torch.kron(copies, torch.eye(q, dtype=torch.float64)) @ layout.directions(k)
     splits = parting[list(split.free)].flatten(1)
-    expansion = model.expansion(reference, observations.x)
+    expansion = model.split(cell).expansion(reference, observations.x)
     root = (observations.weight / sigma**2).sqrt()
     jacobian = root[..., None] * expansion.jacobian()
     if split.apart:
         held = torch.stack([0.5 * distance * parting[coordinate].flatten() for coordinate, distance in split.apart])
-        basis = _whiten(jacobian, torch.cat((directions, splits.T), -1))
+        basis = _whiten(jacobian, torch.cat((directions, splits.T), -1), int(layout.scaled))
         plane = jacobian @ basis
         return Chart(
             reference, basis, held=held - ((held @ jacobian.transpose(-1, -2)) @ plane) @ basis.transpose(-1, -2)
         )
-    tangent = _whiten(jacobian, directions)
+    tangent = _whiten(jacobian, directions, int(layout.scaled))
     plane = jacobian @ tangent  # orthonormal columns
     units = _split_units(expansion, root, plane, splits, split.ratio)
     delta = splits.T * units[:, None]
@@ -206,22 +218,17 @@ def _split_units(expansion: Expansion, root: Tensor, plane: Tensor, splits: Tens
     return units
 
 
-def _free_directions(model: RegressionMoE, k: int) -> Tensor:
-    """Unit vectors ``(k*q, p)`` of every coordinate but the last atom's gate, where the gauge is pinned."""
-    q, gate = model.coordinates, model.score.size(model.dim)
-    eye = torch.eye(k * q, dtype=torch.float64)
-    return eye[:, [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]]
-
-
 def _scaled_jacobian(model: RegressionMoE, observations: Observations, sigma: float, atoms: Tensor) -> Tensor:
     root = (observations.weight / sigma**2).sqrt()
     return root[..., None] * model.expansion(atoms, observations.x).jacobian()
 
 
-def _whiten(jacobian: Tensor, directions: Tensor) -> Tensor:
+def _whiten(jacobian: Tensor, directions: Tensor, unseen: int = 0) -> Tensor:
+    """Combinations of directions with orthonormal columns of the Jacobian; ``unseen`` of them, the faintest, left out."""
     columns = jacobian @ directions
     lengths = columns.norm(dim=1).clamp_min(1e-300)
     columns = columns / lengths[:, None]
     values, vectors = eigen(columns.transpose(-1, -2) @ columns)
+    values, vectors = values[:, unseen:], vectors[..., unseen:]
     values = torch.maximum(values, 1e-12 * values[:, -1:])
     return (directions / lengths[:, None]) @ (vectors / values.sqrt()[:, None])

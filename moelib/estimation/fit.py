@@ -28,9 +28,11 @@ RUNAWAY = 15  # steps after which a fit whose best split is not positive is left
 class LeastSquaresFit:
     """The least-squares estimator of a study.
 
-    truth : atoms ``(1, k*, q)``, used by the near starts only. components : k* or k* + 1.
-    seed : the starts of replicate i depend on (seed, i, n, round) alone.
-    Raises ValueError when ``components`` is neither.
+    model : of measures with k* atoms. truth : atoms ``(1, k*, q)``, used by the near starts only. components : k* or
+    k* + 1. seed : the starts of replicate i depend on (seed, i, n, round) alone. cells : the atoms of which one may be
+    split, all if None; in a hierarchy all of one group.
+    Raises ValueError when ``components`` is neither, and for over-fitted experts that are affine in their parameters
+    under another gate than plain softmax, whose flat directions differ.
     """
 
     model: RegressionMoE
@@ -40,6 +42,7 @@ class LeastSquaresFit:
     components: int
     seed: int
     plan: Plan = field(default_factory=Plan)
+    cells: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         known = self.truth.shape[1]
@@ -47,6 +50,21 @@ class LeastSquaresFit:
             raise ValueError(
                 f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
             )
+        affine, plain = "affine" in self.model.expert.traits, self.model.score.name == "linear"
+        if self.components > known and affine and not plain:
+            raise ValueError(
+                f"over-fitted {self.model.expert.name} experts can be fitted under the softmax gate, "
+                f"not with the score {self.model.score.name!r}"
+            )
+
+    @property
+    def fitted(self) -> RegressionMoE:
+        """The model of the measures that are fitted."""
+        return self.model if self.components == self.truth.shape[1] else self.model.split(self._cells[0])
+
+    @property
+    def _cells(self) -> tuple[int, ...]:
+        return self.cells if self.cells is not None else tuple(range(self.truth.shape[1]))
 
     def run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         """Fit every replicate of the observations; ``replicates`` are their numbers.
@@ -82,7 +100,7 @@ class LeastSquaresFit:
         for number, split in enumerate(splits):
             charts: list[Chart] = []
             starts, truth_free = [], []
-            for cell in range(self.truth.shape[1]):
+            for cell in self._cells:
                 for merged, count, is_free in ((free, self.plan.free, True), (near, self.plan.near, False)):
                     chart = split_chart(self.model, observations, self.sigma, merged, cell, split, self.plan.fraction)
                     key = (1, attempt, cell, int(is_free), number)
@@ -98,7 +116,8 @@ class LeastSquaresFit:
     ) -> Ends:
         """Run every start ``(r, starts, p)`` in its own chart, all in one batch."""
         r, count = starts.shape[:2]
-        problem = self._problem(observations.rows(torch.arange(r).repeat_interleave(count)), Chart.stack(charts))
+        wide = observations.rows(torch.arange(r).repeat_interleave(count))
+        problem = self._problem(wide, Chart.stack(charts), self.fitted)
         solver = LevenbergMarquardt(self.plan.tolerance)
         steps = min(self.plan.max_steps, RUNAWAY) if charts[0].ratio else self.plan.max_steps
         end = iterate(problem, solver, starts.flatten(0, 1), steps)
@@ -108,7 +127,8 @@ class LeastSquaresFit:
         """Fits with k* atoms, from the best of many random measures in Theta and from around the truth."""
         k, q = self.truth.shape[1:]
         free = self._screened(observations, n, attempt)
-        near = self.truth + self.plan.radius * self._normal(n, replicates, (0, attempt), (self.plan.near, k, q))
+        noise = self.plan.radius * self._normal(n, replicates, (0, attempt), (self.plan.near, k, q))
+        near = self.model.layout.near(self.truth, noise)
         starts = torch.cat((free, near), 1)
         r, count = starts.shape[:2]
         wide = observations.rows(torch.arange(r).repeat_interleave(count))
@@ -130,8 +150,8 @@ class LeastSquaresFit:
         truth_free = torch.arange(count) < self.plan.free
         return Ends.of(problem, end, truth_free.expand(r, count), held=False)
 
-    def _problem(self, observations: Observations, chart: Chart) -> LeastSquares:
-        return LeastSquares(self.model, observations, self.sigma, self.theta, chart)
+    def _problem(self, observations: Observations, chart: Chart, model: RegressionMoE | None = None) -> LeastSquares:
+        return LeastSquares(model or self.model, observations, self.sigma, self.theta, chart)
 
     def _split_starts(
         self,
@@ -160,7 +180,7 @@ class LeastSquaresFit:
             starts[..., -2] = 1
         elif is_free and attempt == 0:
             zero = torch.zeros(r, p, dtype=torch.float64)
-            block = self._problem(observations, chart).local(zero)[2][:, -splits:, -splits:]
+            block = self._problem(observations, chart, self.fitted).local(zero)[2][:, -splits:, -splits:]
             known = min(splits, count)
             starts[:, :known, -splits:] = eigen(block)[1].transpose(-1, -2)[:, :known]
         return starts
@@ -172,14 +192,12 @@ class LeastSquaresFit:
         For experts that are affine in their parameters the gates alone are random, and fewer: the best experts for each
         gate are computed.
         """
-        dim, (k, q) = self.model.dim, self.truth.shape[1:]
+        k, q = self.truth.shape[1:]
         affine = "affine" in self.model.expert.traits
         count = self.plan.candidates // (10 if affine else 1)
         stream = generator(self.seed, n, 2, attempt)
-        width = torch.full((q,), 2 * self.theta.expert, dtype=torch.float64)
-        width[:dim], width[dim] = self.theta.slope_gap, self.theta.bias_gap
         inside = stream.uniform(0, 0.5, (count, 1, 1)) * stream.uniform(-0.5, 0.5, (count, k, q))
-        candidates = width * drawn(inside)
+        candidates = self.theta.spread(drawn(inside), self.model.layout)
         chosen = []
         for row in range(1 if observations.x.ndim == 2 else len(observations.y)):
             some = slice(None) if observations.x.ndim == 2 else slice(row, row + 1)
@@ -199,7 +217,7 @@ class LeastSquaresFit:
 
         For experts that are affine in their parameters: ``(r, c, k, q)`` and ``(r, c)``.
         """
-        gate = self.model.score.size(self.model.dim)
+        gate = self.model.layout.gate
         expansion = self.model.expansion(candidates, x)
         columns = (expansion.weights[..., None] * expansion.dh).flatten(-2)  # (c, n, k*u)
         gram = torch.einsum("cnu,rn,cnv->rcuv", columns, weight, columns)

@@ -39,7 +39,7 @@ class LeastSquares:
         precision = self.observations.weight / self.sigma**2
         residual = self.observations.y - expansion.mean
         value = 0.5 * (precision * residual.square()).sum(-1)
-        value = torch.where(self.theta.contains(atoms, self.model.dim), value, torch.inf)
+        value = torch.where(self.theta.contains(atoms, self.model.layout), value, torch.inf)
         natural = expansion.jacobian()
         jacobian = natural @ self.chart.basis
         pull = precision * residual

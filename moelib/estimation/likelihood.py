@@ -198,7 +198,7 @@ class Likelihood:
 
     def inside(self, atoms: Tensor, value: Tensor) -> Tensor:
         """The values ``(R,)``, infinite where they are not numbers or the atoms lie outside Theta."""
-        inside = self.theta.contains(atoms, self.model.dim) & value.isfinite()
+        inside = self.theta.contains(atoms, self.model.layout) & value.isfinite()
         return torch.where(inside, value, torch.inf)
 
 

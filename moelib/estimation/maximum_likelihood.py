@@ -207,7 +207,7 @@ class LikelihoodFit:
         z = starts.flatten(0, 1).clone()
         width = chart.unit.shape[1]
         for _ in range(HALVINGS):  # a split too wide for Theta is narrowed
-            outside = ~self.theta.contains(chart.atoms(z), self.model.dim)
+            outside = ~self.theta.contains(chart.atoms(z), self.model.layout)
             z[:, -width:] = torch.where(outside[:, None], 0.5 * z[:, -width:], z[:, -width:])
         end = iterate(wide, self._solver(z.shape[-1], 1.0), z, self.plan.max_steps)
         return Ends.of(wide, end, torch.tensor(truth_free).expand(r, count), held=False)

@@ -87,7 +87,8 @@ class FitResult:
 
     atoms ``(r, k, q)``; value, status, held, decrease, gradient, curvature, null, interior as in :class:`Ends`;
     agreeing and truth_free, how many starts found this objective, in all and without using the truth;
-    starts, how many were tried.
+    starts, how many were tried; least, largest, the least and largest value of each coordinate of the first atom
+    ``(r, q)`` over those that agree: where a shared parameter is undetermined, they differ.
     """
 
     atoms: Tensor
@@ -102,6 +103,8 @@ class FitResult:
     agreeing: Tensor
     truth_free: Tensor
     starts: Tensor
+    least: Tensor
+    largest: Tensor
 
     @property
     def stationary(self) -> Tensor:
@@ -152,8 +155,12 @@ def best_of(ends: Ends) -> FitResult:
     best = (ends.value + DECREASE * ~stationary(ends)).argmin(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
     same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
+    first = ends.atoms[:, :, 0]
+    low, high = first.masked_fill(~same[..., None], torch.inf), first.masked_fill(~same[..., None], -torch.inf)
     return FitResult(
         **chosen,
+        least=low.amin(1),
+        largest=high.amax(1),
         agreeing=same.sum(1),
         truth_free=(same & ends.truth_free).sum(1),
         starts=ends.value.isfinite().sum(1),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from moelib.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,8 @@ class Theta:
 
     slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases.
     expert : largest absolute value of an expert parameter. All positive.
-    variance : least and largest variance of a component, for densities. share : the least share of an over-fitted
+    variance : least and largest variance of a component, for densities. temperature : least and largest temperature of
+    a gate that has one; without translations of the gate's slopes slope_gap bounds twice their size. share : the least share of an over-fitted
     cell's weight that one of its atoms may have; 1/2 gives both the same.
     """
 
@@ -24,6 +28,7 @@ class Theta:
     expert: float
     variance: tuple[float, float] | None = None
     share: float = 0.5
+    temperature: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not min(self.slope_gap, self.bias_gap, self.expert) > 0:
@@ -32,18 +37,40 @@ class Theta:
             )
         if self.variance is not None and not 0 < self.variance[0] < self.variance[1]:
             raise ValueError(f"the variances of Theta need 0 < least < largest, got {self.variance}")
+        if self.temperature is not None and not 0 < self.temperature[0] < self.temperature[1]:
+            raise ValueError(f"the temperatures of Theta need 0 < least < largest, got {self.temperature}")
         if not 0 < self.share <= 0.5:
             raise ValueError(f"the least share of Theta must lie in (0, 1/2], got {self.share}")
 
-    def contains(self, atoms: Tensor, dim: int) -> Tensor:
+    def contains(self, atoms: Tensor, layout: Layout) -> Tensor:
         """Which measures with atoms ``(r, k, q)`` lie in the set: ``(r,)`` of bool."""
-        spread = atoms.amax(1) - atoms.amin(1)
-        inside = (spread[:, :dim] <= self.slope_gap).all(-1) & (spread[:, dim] <= self.bias_gap)
-        experts = atoms[..., dim + 1 :]
+        extent = layout.extent(atoms)
+        inside = (extent.slopes <= self.slope_gap).all(-1) & (extent.biases <= self.bias_gap).all(-1)
+        inside &= (extent.experts <= self.expert).all(-1)
+        if extent.temperature is not None and self.temperature is not None:
+            least, largest = self.temperature
+            inside &= (extent.temperature >= least) & (extent.temperature <= largest)
         if self.variance is not None:
-            nu, experts = experts[..., -1], experts[..., :-1]
+            nu = atoms[..., -1]
             inside &= ((nu >= self.variance[0]) & (nu <= self.variance[1])).all(-1)
-        return inside & (experts.abs() <= self.expert).flatten(1).all(-1)
+        return inside
+
+    def spread(self, inside: Tensor, layout: Layout) -> Tensor:
+        """Measures ``(.., k, q)`` from numbers of the same shape between -1/4 and 1/4: within half the set, or so.
+
+        Temperatures are spread over the whole set, evenly in their logarithm.
+        """
+        out = inside * 2 * self.expert
+        kinds = layout.kinds
+        for c, kind in enumerate(kinds):
+            if kind == "slope":
+                out[..., c] = inside[..., c] * self.slope_gap
+            elif kind == "bias":
+                out[..., c] = inside[..., c] * self.bias_gap
+            elif kind == "temperature":
+                low, high = (math.log(t) for t in self.temperature or (0.1, 10))
+                out[..., c] = (0.5 * (low + high) + 2 * inside[..., c] * (high - low)).exp()
+        return layout.tied(out)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from moelib.layout import Layout
 from moelib.study import LeastSquaresStudy, LikelihoodStudy, Study
 from moelib.voronoi import Comparison
 
@@ -34,16 +35,13 @@ class Experiment:
         from moelib.experiments.least_squares import LeastSquaresExperiment
         from moelib.experiments.likelihood import LikelihoodExperiment
 
-        experiment: Experiment
-        if isinstance(study, LikelihoodStudy):
-            experiment = LikelihoodExperiment.build(study)
-        elif isinstance(study, LeastSquaresStudy):
-            experiment = LeastSquaresExperiment.build(study)
-        else:
+        if isinstance(study, LeastSquaresStudy):
+            return LeastSquaresExperiment.build(study)
+        if not isinstance(study, LikelihoodStudy):
             raise ValueError(f"an experiment needs a least-squares or a likelihood study, got {type(study).__name__}")
-        if study.gate != "softmax":  # measures and charts know a gate slope and a bias, and no other gate parameter
-            raise ValueError(f"studies are written for the softmax gate; got {study.gate!r}")
-        return experiment
+        if study.gate != "softmax":  # the charts of a likelihood know a gate slope and a bias, and no other
+            raise ValueError(f"likelihood studies are written for the softmax gate; got {study.gate!r}")
+        return LikelihoodExperiment.build(study)
 
     def information(self) -> NDArray[np.float64]:
         """Eigenvalues, ascending, of the truth's information per observation, the gauge pinned at the last atom."""
@@ -62,7 +60,7 @@ def atoms_of(study: Study, coordinates: int) -> torch.Tensor:
     return torch.tensor([study.truth], dtype=torch.float64)
 
 
-def free_errors(atoms: torch.Tensor, truth: torch.Tensor, comparison: Comparison, gate: int) -> torch.Tensor:
+def free_errors(atoms: torch.Tensor, truth: torch.Tensor, comparison: Comparison, layout: Layout) -> torch.Tensor:
     """Errors of the free coordinates of exactly specified fits ``(r, p)``, the gate pinned at the last atom.
 
     atoms ``(r, k, q)``, truth ``(1, k, q)``. Each fitted atom stands for the true atom of its cell; a fit whose cells
@@ -70,10 +68,10 @@ def free_errors(atoms: torch.Tensor, truth: torch.Tensor, comparison: Comparison
     """
     k = truth.shape[1]
     order = comparison.cell.argsort(1)
-    own = torch.gather(atoms, 1, order[..., None].expand_as(atoms)).clone()
-    own[..., :gate] -= own[:, -1:, :gate]
-    pinned = truth.clone()
-    pinned[..., :gate] -= truth[:, -1:, :gate]
-    gap = torch.where((comparison.sizes == 1).all(1)[:, None, None], own - pinned, torch.nan).flatten(1)
-    q = truth.shape[2]
-    return gap[:, [c for c in range(k * q) if not (k - 1) * q <= c < (k - 1) * q + gate]]
+    gap = torch.gather(atoms, 1, order[..., None].expand_as(atoms)) - truth
+    moved = [layout.bias]  # what a translation moves
+    if layout.translated:
+        moved += range(layout.slope.start, layout.slope.stop)
+    gap[..., moved] -= gap[:, -1:, moved]
+    gap = torch.where((comparison.sizes == 1).all(1)[:, None, None], gap, torch.nan).flatten(1)
+    return gap[:, [places[0] for places in layout.free(k).values()]]

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from moelib.designs import QuadratureDesign, gauss_legendre
+from moelib.designs import QuadratureDesign, gauss_legendre, tensor_gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter
 from moelib.estimation.least_squares import objective
+from moelib.estimation.result import FitResult
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
+from moelib.hierarchical import HierarchicalLayout, hierarchical_model
+from moelib.hierarchical_voronoi import HierarchicalLoss, compare_hierarchies
 from moelib.information import Information
-from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
@@ -33,20 +36,28 @@ class LeastSquaresExperiment(Experiment):
     @staticmethod
     def build(study: LeastSquaresStudy) -> LeastSquaresExperiment:
         """The experiment of a study; see :meth:`Experiment.of`."""
-        model = regression_model(study.gate, study.expert)
-        design = gauss_legendre(study.half_width, study.nodes)
-        return LeastSquaresExperiment(study, atoms_of(study, model.coordinates), model, design)
+        model: RegressionMoE
+        if study.groups:
+            model = hierarchical_model(study.groups, study.expert, study.dim)
+        else:
+            model = regression_model(study.gate, study.expert, study.dim)
+        grid = gauss_legendre if study.dim == 1 else tensor_gauss_legendre
+        truth = atoms_of(study, model.coordinates)
+        if not torch.equal(model.layout.tied(truth), truth):
+            raise ValueError("the rows of a truth must agree in the parameters that they share")
+        return LeastSquaresExperiment(study, truth, model, grid(study.half_width, study.nodes))
 
     def fitter(self, device: str = "cpu") -> LeastSquaresFit:
         """The estimator."""
         s = self.study
-        return LeastSquaresFit(self.model, s.sigma, s.theta, self.truth.to(device), s.components, s.seed, s.plan)
+        cells = tuple(i for i, g in enumerate(s.groups) if g == s.group) if s.groups else None
+        return LeastSquaresFit(self.model, s.sigma, s.theta, self.truth.to(device), s.components, s.seed, s.plan, cells)
 
     def information(self) -> NDArray[np.float64]:
         """Eigenvalues, ascending, of the truth's information per observation, times sigma^2.
 
-        The gauge is pinned at the last atom. It is the Gram matrix of the regression function's derivatives under
-        the design.
+        The gauge is pinned at the last atom, and a scaling of the gate keeps its eigenvalue 0. It is the Gram matrix of
+        the regression function's derivatives under the design.
         """
         root = Information(self.model, self.design, self.truth, sigma=1.0).root()
         return np.asarray(np.linalg.svd(root, compute_uv=False)[::-1] ** 2, dtype=np.float64)
@@ -57,21 +68,47 @@ class LeastSquaresExperiment(Experiment):
         data = self.design.draw(model, self.truth, n, study.sigma, study.seed, replicates).to(device)
         fitter, truth = self.fitter(device), self.truth.to(device)
         result = fitter.run(data, n, replicates)
-        comparison = compare(MixingMeasure(result.atoms.cpu()), MixingMeasure(self.truth), nearest=study.nearest)
+        fitted = fitter.fitted.mean(result.atoms, data.x)
         out = {
             "gain": objective(model, data, study.sigma, truth) - result.value,
-            "regression": self.design.norm(model.mean(result.atoms, data.x) - model.mean(truth, data.x)),
-            "loss": L1(comparison),
-            "pattern": comparison.pattern(),
-            **comparison.errors(),
+            "regression": self.design.norm(fitted - model.mean(truth, data.x)),
+            **self.compared(fitter, result),
             **{
                 name: getattr(result, name)
                 for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")
             },
         }
-        if study.components == len(study.truth):
-            out["errors"] = free_errors(result.atoms.cpu(), self.truth, comparison, model.score.size(model.dim))
         if study.lengths:
             pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
-            out["diameter"] = torch.maximum(pulled, comparison.spread())
+            out["diameter"] = torch.maximum(pulled, out.pop("spread"))
+        out.pop("spread", None)
         return {name: tensor.cpu().numpy() for name, tensor in out.items()}
+
+    def compared(self, fitter: LeastSquaresFit, result: FitResult) -> dict[str, Tensor]:
+        """The fits against the truth: the loss, the over-fitted cell, errors by cell and of shared parameters."""
+        atoms, layout = result.atoms.cpu(), self.model.layout
+        if isinstance(layout, HierarchicalLayout):
+            fitted = fitter.fitted.layout
+            assert isinstance(fitted, HierarchicalLayout)
+            hierarchies = compare_hierarchies(atoms, fitted, self.truth, layout)
+            return {
+                "loss": HierarchicalLoss()(hierarchies),
+                "pattern": hierarchies.pattern(),
+                **hierarchies.errors(),
+            }
+        comparison = compare(layout.measure(atoms), layout.measure(self.truth), nearest=self.study.nearest)
+        out = {
+            "loss": L1(comparison),
+            "pattern": comparison.pattern(),
+            "spread": comparison.spread(),
+            **comparison.errors(),
+        }
+        if layout.scaled:
+            c = layout.temperature
+            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().cpu()
+        elif layout.temperature is not None:
+            out["tau"] = (atoms[:, 0, layout.temperature] - self.truth[:, 0, layout.temperature]).abs()
+            out["loss"] = out["loss"] + out["tau"]
+        if self.study.components == len(self.study.truth) and not layout.scaled:
+            out["errors"] = free_errors(atoms, self.truth, comparison, layout)
+        return out

@@ -101,7 +101,7 @@ class LikelihoodExperiment(Experiment):
             out = {name: out[name] for name in kept}
             out |= {"b": pair_error(atoms, truth), "pattern": torch.zeros(len(atoms), dtype=torch.long)}
         if study.components == len(study.truth):
-            out["errors"] = free_errors(atoms, truth, comparison, self.model.gate)
+            out["errors"] = free_errors(atoms, truth, comparison, self.model.layout)
         return {name: tensor.numpy() for name, tensor in out.items()}
 
     def gain(self, data: Observations, atoms: Tensor, truth: Tensor) -> Tensor:

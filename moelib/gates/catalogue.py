@@ -5,26 +5,44 @@ from __future__ import annotations
 from moelib.formula import Formula
 from moelib.gates import scores
 from moelib.gates.normalisers import CONTAMINATED, NORMALISED_SIGMOID, SIGMOID, SOFTMAX, Normaliser, top_k
-from moelib.gates.scores import BIAS, PERTURBATIONS, PROPORTION, SLOPE, TEMPERATURE
+from moelib.gates.scores import (
+    BIAS,
+    INNER_BIAS,
+    INNER_SLOPE,
+    OUTER_BIAS,
+    OUTER_SLOPE,
+    PERTURBATIONS,
+    PROPORTION,
+    SLOPE,
+    TEMPERATURE,
+)
 from moelib.ops import ACTIVATIONS
 
-_AFFINE, _SINGULAR = frozenset({"affine"}), frozenset({"singular"})
+_TRANSLATED, _SINGULAR = frozenset({"translated"}), frozenset({"singular"})
 _TEMPERED = (SLOPE, BIAS, TEMPERATURE)
+_LEVELS = (OUTER_SLOPE, OUTER_BIAS, INNER_SLOPE, INNER_BIAS)
 _PERTURBED = (SLOPE, BIAS, *PERTURBATIONS)
 
 SCORES: dict[str, Formula] = {
     f.name: f
     for f in (
-        Formula("linear", scores.linear, (SLOPE, BIAS), "nguyen2025convergence", _AFFINE),
-        Formula("temperature", scores.temperature, _TEMPERED, "nguyen2024temperature"),
+        Formula("linear", scores.linear, (SLOPE, BIAS), "nguyen2025convergence", _TRANSLATED | {"affine"}),
+        Formula("temperature", scores.temperature, _TEMPERED, "nguyen2024temperature", _TRANSLATED),
         *(
-            Formula(f"activated_{n}", scores.activated(phi), _TEMPERED, "nguyen2024temperature", phi.traits)
+            Formula(
+                f"activated_{n}",
+                scores.activated(phi),
+                _TEMPERED,
+                "nguyen2024temperature",
+                phi.traits | (_TRANSLATED if n == "identity" else frozenset()),
+            )
             for n, phi in ACTIVATIONS.items()
         ),
         Formula("cosine", scores.cosine, (SLOPE, BIAS), "nguyen2025cosine", _SINGULAR),
         Formula("perturbed_cosine", scores.perturbed_cosine, _PERTURBED, "nguyen2025cosine", _SINGULAR),
         Formula("laplace", scores.laplace, (SLOPE, BIAS), "han2024fusemoe", _SINGULAR),
-        Formula("proportion", scores.proportion, (PROPORTION,), "yan2025contaminated", _AFFINE),
+        Formula("two_levels", scores.two_levels, _LEVELS, "nguyen2025convergence", frozenset({"affine"})),
+        Formula("proportion", scores.proportion, (PROPORTION,), "yan2025contaminated", frozenset({"affine"})),
     )
 }
 

@@ -16,6 +16,10 @@ PERTURBATIONS = (
     Param("tau2", r"\tau_{2}", constraint="positive", doc="perturbation of the input's norm", role="known"),
 )
 PROPORTION = Param("lam", r"\lambda", constraint="positive", doc="mixing proportion, below 1")
+OUTER_SLOPE = Param("outer1", r"\bar{a}", ("d",), doc="slope of an outer gate, one for each group")
+OUTER_BIAS = Param("outer0", r"\bar{b}", doc="bias of an outer gate")
+INNER_SLOPE = Param("omega", r"\omega", ("d",), doc="slope of the gate inside a group")
+INNER_BIAS = Param("beta", r"\beta", doc="bias of the gate inside a group")
 
 
 def linear(m: Any, x: Any, beta1: Any, beta0: Any) -> Any:
@@ -83,6 +87,17 @@ def laplace(m: Any, x: Any, beta1: Any, beta0: Any) -> Any:
     beta1 : vector of length d. beta0 : scalar. Source: han2024fusemoe.
     """
     return -m.distance(beta1, x) + beta0
+
+
+def two_levels(m: Any, x: Any, outer1: Any, outer0: Any, omega: Any, beta: Any) -> Any:
+    r"""The score of a leaf of the hierarchical gate: its group's score and its own.
+
+    .. math:: s(x) = (\bar{a}^\top x + \bar{b}) + (\omega^\top x + \beta)
+
+    outer1 : vector of length d. outer0 : scalar. omega : vector of length d. beta : scalar.
+    Source: nguyen2025convergence.
+    """
+    return (m.dot(outer1, x) + outer0) + (m.dot(omega, x) + beta)
 
 
 def proportion(m: Any, x: Any, lam: Any) -> Any:

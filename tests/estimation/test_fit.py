@@ -40,7 +40,7 @@ def test_a_handful_of_replicates_is_certified(name, n) -> None:
     assert (found.value <= truth).all()  # necessary, and little
     assert (truth - found.value < 40).all()  # a chi-squared of a dozen degrees
     close(found.value, objective(experiment.model, data, experiment.study.sigma, found.atoms), OBJECTIVE)
-    assert experiment.study.theta.contains(found.atoms, 1).all()
+    assert experiment.study.theta.contains(found.atoms, experiment.model.layout).all()
 
 
 @pytest.mark.parametrize("name", ["tanh, k*", "tanh, k* + 1"])

@@ -72,7 +72,7 @@ def test_a_handful_of_replicates_is_certified(name, n) -> None:
     gains = gain(found, draw(n, 3))
     assert ((gains > 0) & (gains < 40)).all()  # half a chi-squared of a dozen degrees
     close(gains, -found.value, OBJECTIVE)  # counted from the truth in both
-    assert THETA.contains(found.atoms, 1).all()
+    assert THETA.contains(found.atoms, density_model().layout).all()
 
 
 def test_an_atom_more_cannot_fit_worse() -> None:

@@ -33,14 +33,17 @@ Point = dict[str, Any]  # a value of every parameter that any formula has, by na
 SLOPES = [(R(2),), (R(1, 2), R(-3)), (R(1), R(-2), R(1, 2))]
 X = [(R(3, 4),), (R(4), R(1, 2)), (R(3, 2), R(1, 4), R(-6))]
 BIASES = [R(-1, 2), R(1, 4), R(-1, 2)]
+# outer1.x + outer0 = 3/2 + 1/2 = 2;   1/2 + 1 = 3/2;   -2 + 0
+# omega.x + beta = 10/3 * 3/4 - 1/2 = 2;   -1/4 * 4 - 1/2 * 1/2 + 1/4 = -1;   2 * 3/2 + 4 * 1/4 + 1/2 * (-6) - 1/2 = 1/2
+OUTER, INNER = [R(1, 2), R(1), R(0)], [(R(10, 3),), (R(-1, 4), R(-1, 2)), (R(2), R(4), R(1, 2))]
 OTHERS: list[Point] = [
     {"c": R(-2), "tau": R(2), "tau1": R(1, 2), "tau2": R(1, 4), "lam": R(1, 4)},
     {"c": R(1, 2), "tau": R(1, 2), "tau1": R(1), "tau2": R(2), "lam": R(1, 2)},
     {"c": R(3), "tau": R(4), "tau1": R(1, 4), "tau2": R(1, 2), "lam": R(2, 3)},
 ]
 POINTS: list[tuple[tuple[Any, ...], Point]] = [
-    (x, {"beta1": w, "beta0": b, "a": w, "b": b, **more})
-    for x, w, b, more in zip(X, SLOPES, BIASES, OTHERS, strict=True)
+    (x, {"beta1": w, "beta0": b, "a": w, "b": b, "outer1": w, "outer0": c, "omega": v, "beta": b, **more})
+    for x, w, b, v, c, more in zip(X, SLOPES, BIASES, INNER, OUTER, OTHERS, strict=True)
 ]
 # The value of each formula at those three: rational ones by hand; others from the textbook's definition, by mpmath
 # at 50 digits (the cosine as u / |beta1| / |x|, GELU by quadrature of the normal density, tanh as sinh / cosh).
@@ -63,6 +66,7 @@ EXACT: dict[str, list[str]] = {
     "score cosine": ["0.5", "0.290782369514309283", "-0.641019801176212311"],
     "score perturbed_cosine": ["0.1", "0.270513585310039499", "-0.617643759974087882"],
     "score laplace": ["-1.75", "-4.69974746830583267", "-7.39655711206686086"],
+    "score two_levels": ["4", "0.5", "-1.5"],
     "score proportion": ["0.25", "0.5", "0.666666666666666667"],
     "expert linear": ["1", "0.75", "-2.5"],
     "expert tanh": ["0.761594155955764888", "0.635148952387287319", "-0.986614298151430289"],
