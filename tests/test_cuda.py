@@ -22,7 +22,7 @@ from tests.estimation.cases import EXACT, LINEAR, TANH, draw
 from tests.estimation.test_maximum_likelihood import STUDIES, THETA
 from tests.laws.estimators import Case, least_squares_case, likelihood_case, problem
 from tests.laws.models import SOFTMAX_GATES, atoms, points
-from tests.laws.normalisers import scores_of
+from tests.laws.normalisers import called, scores_of
 from tests.tolerances import OBJECTIVE, SAME_FORMULA, STANDARD_ERRORS, close
 
 CELLS = [("gaussian", "points"), *((law, "intervals") for law in ("gaussian", "laplace", "student_t"))]
@@ -60,8 +60,8 @@ def test_the_model_and_its_derivatives_are_those_of_the_cpu(gate, expert, dim, t
 
 @pytest.mark.parametrize("name", NORMALISERS)
 def test_weights_are_those_of_the_cpu(name, there) -> None:
-    scores = scores_of(name)
-    close(NORMALISERS[name].numeric(scores.to(there)).cpu(), NORMALISERS[name].numeric(scores), SAME_FORMULA)
+    scores, weights = scores_of(name), called(name, NORMALISERS[name].numeric)
+    close(weights(scores.to(there)).cpu(), weights(scores), SAME_FORMULA)
 
 
 @pytest.mark.parametrize("name", DENSITIES)

@@ -70,7 +70,17 @@ FACTORIES: dict[str, Target] = {
     ),
     "numeric top_k": Target(normalisers, "top_k.numeric", weights.NUMERIC["top_k"], lambda m: m.top_k(2).numeric),
     "symbolic top_k": Target(normalisers, "top_k.symbolic", weights.SYMBOLIC["top_k"], lambda m: m.top_k(2).symbolic),
+    **{
+        f"{form} hierarchical": Target(
+            normalisers,
+            f"hierarchical.{form}",
+            laws["hierarchical"],
+            lambda m, form=form: weights.called("hierarchical", getattr(m.hierarchical(weights.GROUPS), form)),
+        )
+        for form, laws in (("numeric", weights.NUMERIC), ("symbolic", weights.SYMBOLIC))
+    },
 }
+MADE = ("top_k", "hierarchical")
 # the other operations are torch's and sympy's own functions
 TORCH = ("dot", "identity", "norm", "input_norm", "distance", "leaky_relu", "softplus", "cube", "log_abs")
 SYMPY = ("dot", "identity", "norm", "distance", "square", "cube", "log_abs")
@@ -79,8 +89,8 @@ SYMPY += ("relu", "leaky_relu", "sigmoid", "gelu", "silu", "softplus")
 TARGETS: dict[str, Target] = {
     **{f"score {n}": _formula(scores, "score", n) for n in SCORES if not n.startswith("activated_")},
     **{f"expert {n}": _formula(experts, "expert", n) for n in ("linear", "linear_no_intercept", "constant")},
-    **{f"numeric {n}": _normaliser(n, "numeric", weights.NUMERIC) for n in NORMALISERS if n != "top_k"},
-    **{f"symbolic {n}": _normaliser(n, "symbolic", weights.SYMBOLIC) for n in NORMALISERS if n != "top_k"},
+    **{f"numeric {n}": _normaliser(n, "numeric", weights.NUMERIC) for n in NORMALISERS if n not in MADE},
+    **{f"symbolic {n}": _normaliser(n, "symbolic", weights.SYMBOLIC) for n in NORMALISERS if n not in MADE},
     **FACTORIES,
     "unit exponential": Target(normalisers, "exponential", weights.UNIT["softmax"], lambda m: m.exponential),
     "unit logistic": Target(normalisers, "logistic", weights.UNIT["sigmoid"], lambda m: m.logistic),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from moelib.formula import Formula
 from moelib.gates import scores
-from moelib.gates.normalisers import CONTAMINATED, NORMALISED_SIGMOID, SIGMOID, SOFTMAX, Normaliser, top_k
+from moelib.gates.normalisers import (
+    CONTAMINATED,
+    NORMALISED_SIGMOID,
+    SIGMOID,
+    SOFTMAX,
+    Normaliser,
+    hierarchical,
+    top_k,
+)
 from moelib.gates.scores import (
     BIAS,
     INNER_BIAS,
@@ -46,7 +54,9 @@ SCORES: dict[str, Formula] = {
     )
 }
 
-NORMALISERS: dict[str, Normaliser] = {n.name: n for n in (SOFTMAX, SIGMOID, NORMALISED_SIGMOID, top_k(2), CONTAMINATED)}
+NORMALISERS: dict[str, Normaliser] = {
+    n.name: n for n in (SOFTMAX, SIGMOID, NORMALISED_SIGMOID, top_k(2), hierarchical((0, 0, 1)), CONTAMINATED)
+}
 
 GATES: dict[str, tuple[Formula, Normaliser]] = {
     gate: (SCORES[score], NORMALISERS[normaliser])

@@ -40,7 +40,8 @@ class Normaliser:
     """Scores of all components -> weights.
 
     numeric : torch, scores ``(r, n, k)`` -> weights ``(r, n, k)``, or ``(r, n, 2)`` from one proportion.
-    symbolic : sympy, a sequence of k scores -> a list of as many weights.
+    symbolic : sympy, a sequence of k scores -> a list of as many weights. Both forms of :func:`hierarchical` take the
+        scores of the groups besides.
     unit : ``unit(m, s)``, what multiplies an expert before any division by a total; m is a world
         of :mod:`moelib.ops`.
     """
@@ -153,6 +154,52 @@ def top_k(K: int) -> Normaliser:
         return [weights.get(i, sympy.S.Zero) for i in range(len(scores))]
 
     return Normaliser("top_k", numeric, symbolic, "nguyen2024topk")
+
+
+def hierarchical(groups: Sequence[int]) -> Normaliser:
+    """Softmax over groups, times softmax over the leaves of each group.
+
+    groups : ``groups[i]`` is the group of leaf i, numbered from 0; every group has at least one leaf. ``numeric`` and
+    ``symbolic`` take the scores of the k leaves inside their groups, and the scores of the G groups. Raises ValueError
+    for other groups, and, when called, for another number of scores.
+    """
+    leaves = tuple(groups)
+    size = len(set(leaves))
+    if not leaves or set(leaves) != set(range(size)):
+        raise ValueError(f"the groups are numbered 0, 1, .. and each has a leaf; got {leaves}")
+    members = [[i for i, g in enumerate(leaves) if g == group] for group in range(size)]
+    listed = [i for own in members for i in own]
+    order = [listed.index(i) for i in range(len(leaves))]
+    take = slice(None) if order == sorted(order) else order  # a selection costs a copy
+
+    def checked(k: int, outer: int) -> None:
+        if (k, outer) != (len(leaves), size):
+            raise ValueError(f"expected scores of {len(leaves)} leaves and of {size} groups; got {k} and {outer}")
+
+    def numeric(scores: Tensor, outer: Tensor) -> Tensor:
+        r"""Softmax over groups times softmax inside the group, finite for scores of any size.
+
+        .. math:: \pi_i = \frac{e^{t_{g(i)}}}{\sum_g e^{t_g}} \cdot \frac{e^{s_i}}{\sum_{j:\, g(j) = g(i)} e^{s_j}}
+
+        scores : ``(r, n, k)``, of the leaves. outer : ``(r, n, G)``, of the groups. Gives ``(r, n, k)``.
+        Source: nguyen2025convergence.
+        """
+        import torch
+
+        checked(scores.shape[-1], outer.shape[-1])
+        top = softmax_numeric(outer)
+        parts = [softmax_numeric(scores[..., own]) * top[..., [g]] for g, own in enumerate(members)]
+        return torch.cat(parts, -1)[..., take]
+
+    def symbolic(scores: Sequence[sympy.Expr], outer: Sequence[sympy.Expr]) -> list[sympy.Expr]:
+        """The product of the two levels' softmaxes as exact algebra: k scores of leaves, G of groups, k weights."""
+        checked(len(scores), len(outer))
+        top = softmax_symbolic(outer)
+        parts = [softmax_symbolic([scores[i] for i in own]) for own in members]
+        weights = {i: top[g] * w for g, own in enumerate(members) for i, w in zip(own, parts[g], strict=True)}
+        return [weights[i] for i in range(len(leaves))]
+
+    return Normaliser("hierarchical", numeric, symbolic, "nguyen2025convergence")
 
 
 def contaminated_numeric(scores: Tensor) -> Tensor:

@@ -11,11 +11,13 @@ import torch
 
 from moelib.gates.catalogue import NORMALISERS
 from moelib.ops import sympy_world, torch_world
+from tests.laws.hierarchy import GROUPS, LEAVES, called, counts_its_scores, flat, naive_levels, two_levels
 from tests.laws.law import Law
 from tests.tolerances import FLOAT64, GRADIENT, close
 
 R = sympy.Rational
 K = 2  # of the catalogue's top_k
+NUMBERS = {"contaminated": 1, "hierarchical": LEAVES + 2}  # of scores; three for all others
 
 
 def logs(*odds: Any) -> list[Any]:
@@ -48,6 +50,10 @@ EXACT: dict[str, list[tuple[list[Any], tuple[Any, ...]]]] = {
         (logs(7), (1,)),
     ],
     "contaminated": [([R(1, 4)], (R(3, 4), R(1, 4))), ([R(2, 3)], (R(1, 3), R(2, 3)))],
+    "hierarchical": [  # odds inside the groups (1 : 3), (5), of the groups 2 : 6; then (2 : 1), (7), and 1 : 1/3
+        (logs(1, 3, 5, 2, 6), (R(1, 16), R(3, 16), R(3, 4))),
+        (logs(2, 1, 7, 1, R(1, 3)), (R(1, 2), R(1, 4), R(1, 4))),
+    ],
 }
 
 
@@ -80,6 +86,7 @@ DEFINITIONS: dict[str, Callable[[list[Any]], list[Any]]] = {
     "normalised_sigmoid": lambda s: [u / mpmath.fsum(_sigmoids(s)) for u in _sigmoids(s)],
     "top_k": selected,
     "contaminated": lambda s: [1 - s[0], s[0]],
+    "hierarchical": two_levels,
 }
 
 
@@ -87,7 +94,7 @@ def scores_of(name: str, k: int = 3, r: int = 2, n: int = 4) -> torch.Tensor:
     stream = torch.Generator().manual_seed(21)
     if name == "contaminated":
         return torch.rand(r, n, 1, generator=stream, dtype=torch.float64)
-    return 3 * torch.randn(r, n, k, generator=stream, dtype=torch.float64)
+    return 3 * torch.randn(r, n, NUMBERS.get(name, k), generator=stream, dtype=torch.float64)
 
 
 def mp(row: torch.Tensor) -> list[Any]:
@@ -140,6 +147,8 @@ def _partial(f: Callable[..., Any], at: list[Any], j: int) -> Any:
 def finite(name: str) -> Callable[[Any], None]:
     """Scores of +-800: the weights are those of the definition, the derivatives finite."""
     rows = [[800.0, -800.0, 0.0], [-800.0, -800.0, -801.0], [800.0, 800.0, 799.0]]
+    if name == "hierarchical":
+        rows = [[*a, *b[:2]] for a in rows for b in rows]
 
     def check(fn: Any) -> None:
         scores = torch.tensor([rows], dtype=torch.float64, requires_grad=True)
@@ -199,7 +208,7 @@ def exact_sum(name: str) -> Callable[[Any], None]:
 
 
 def _letters(name: str, k: int = 3) -> list[Any]:
-    return list(sympy.symbols(f"s1:{2 if name == 'contaminated' else k + 1}", real=True))
+    return list(sympy.symbols(f"s1:{NUMBERS.get(name, k) + 1}", real=True))
 
 
 def exact_gradient(fn: Any) -> None:
@@ -224,6 +233,23 @@ def exact_equivariant(fn: Any) -> None:
         assert all(sympy.simplify(a - pi[i]) == 0 for a, i in zip(got, order, strict=True))
 
 
+def level_shifts(fn: Any) -> None:
+    """A number added to all leaves of a group, or to all groups, at every point its own; not to one leaf."""
+    scores, steps = scores_of("hierarchical"), torch.arange(4.0, dtype=torch.float64)[:, None]
+    for moved in ([0, 1], [2], [3, 4]):
+        one = torch.zeros(5, dtype=torch.float64)
+        one[moved] = 1.0
+        close(fn(scores + steps * one), fn(scores))
+    assert not torch.allclose(fn(scores + steps * torch.eye(5, dtype=torch.float64)[0]), fn(scores))
+
+
+def exact_level_shifts(fn: Any) -> None:
+    s, t = _letters("hierarchical"), sympy.Symbol("t", real=True)
+    for moved in ([0, 1], [2], [3, 4]):
+        got = fn([c + t if i in moved else c for i, c in enumerate(s)])
+        assert all(sympy.simplify(a - b) == 0 for a, b in zip(got, fn(s), strict=True))
+
+
 def on_a_cell(fn: Any) -> None:
     """The softmax of the selected ones, wherever they stand."""
     assert [sympy.simplify(w) for w in fn(logs(2, 1, 5), (0, 2))] == [R(2, 7), 0, R(5, 7)]
@@ -232,11 +258,20 @@ def on_a_cell(fn: Any) -> None:
 
 
 def ratios(name: str) -> Callable[[Any], None]:
-    """Weights of (selected) components are as their units, in both worlds; or the units themselves."""
+    """Weights of (selected) components are as their units, in both worlds; or the units themselves.
+
+    In a hierarchy those of one group, whose units also hold the group's score.
+    """
     normaliser = NORMALISERS[name]
 
     def check(unit: Any) -> None:
         scores = scores_of(name)[0, 0]
+        if name == "hierarchical":
+            levels = scores[:LEAVES] + scores[LEAVES:][list(GROUPS)]
+            weights = normaliser.numeric(scores[None, None, :LEAVES], scores[None, None, LEAVES:])[0, 0]
+            units = unit(torch_world(), levels)
+            close(weights[0] * units[1], weights[1] * units[0])
+            return
         for weights, units in (
             (normaliser.numeric(scores[None, None])[0, 0].tolist(), unit(torch_world(), scores).tolist()),
             _in_sympy(normaliser, unit, [R(s) for s in scores.tolist()]),
@@ -275,6 +310,7 @@ NAIVE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": lambda s: s.exp() / (1 + s.exp()),
     "normalised_sigmoid": lambda s: s.sigmoid() / s.sigmoid().sum(-1, keepdim=True),
     "top_k": _naive_top,
+    "hierarchical": naive_levels,
 }
 # another normaliser's weights
 NEIGHBOUR: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -283,11 +319,12 @@ NEIGHBOUR: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "normalised_sigmoid": lambda s: torch.softmax(s, -1),
     "top_k": lambda s: torch.softmax(s, -1),
     "contaminated": lambda s: torch.cat((s, 1 - s), -1),
+    "hierarchical": flat,
 }
 
 
 def _numeric(name: str) -> list[Law]:
-    fn, wrong = NORMALISERS[name].numeric, NEIGHBOUR[name]
+    fn, wrong = called(name, NORMALISERS[name].numeric), NEIGHBOUR[name]
     laws = [
         Law("exact", exact_numeric(name), wrong),
         Law("definition", definition(name), lambda s: fn(s.roll(1, 1))),
@@ -295,8 +332,9 @@ def _numeric(name: str) -> list[Law]:
     ]
     if name != "sigmoid":
         laws.append(Law("sums to one", sums_to_one(name), lambda s: torch.cat((s, s), -1).sigmoid()))
-    if name != "contaminated":
+    if name not in ("contaminated", "hierarchical"):
         laws.append(Law("equivariant", equivariant, lambda s: fn(s).sort(-1)[0]))
+    if name != "contaminated":
         laws.append(Law("finite", finite(name), NAIVE[name]))
     if name in ("softmax", "top_k"):
         laws.append(Law("shift invariant", shift_invariant, _softplus))
@@ -317,6 +355,12 @@ def _symbolic(name: str) -> list[Law]:
 NUMERIC: dict[str, list[Law]] = {name: _numeric(name) for name in EXACT}
 SYMBOLIC: dict[str, list[Law]] = {name: _symbolic(name) for name in EXACT}
 UNIT: dict[str, list[Law]] = {name: [Law("ratios", ratios(name), lambda m, s: m.square(s) + 1)] for name in EXACT}
+NUMERIC["hierarchical"].append(Law("level shifts", level_shifts, flat))
+SYMBOLIC["hierarchical"].append(
+    Law("level shifts", exact_level_shifts, lambda s: [s[0] + s[3], s[1] + s[3], s[2] + s[4]])
+)
+NUMERIC["hierarchical"] += [Law("counts", counts_its_scores(torch.zeros(1, 1, n)), list) for n in (4, 6)]
+SYMBOLIC["hierarchical"] += [Law("counts", counts_its_scores([sympy.S.Zero] * n), list) for n in (4, 6)]
 NUMERIC["top_k"].append(
     Law("by bids", by_bids, lambda s, bids: NORMALISERS["top_k"].numeric(s.flip(-1), bids.flip(-1)).flip(-1))
 )  # of equal bids the last
