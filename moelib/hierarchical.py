@@ -13,7 +13,7 @@ from torch import Tensor
 from moelib.experts import EXPERTS
 from moelib.formula import look_up, with_index
 from moelib.gates.catalogue import SCORES
-from moelib.gates.normalisers import softmax_numeric
+from moelib.gates.normalisers import hierarchical, softmax_numeric
 from moelib.layout import Extent, Layout
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, jet
@@ -152,8 +152,6 @@ def hierarchical_model(groups: Sequence[int], expert: str = "tanh", dim: int = 2
 
     Raises ValueError for groups that are not 0 .. G - 1, an unknown expert or a dimension below one.
     """
-    from moelib.gates.normalisers import hierarchical
-
     if dim < 1:
         raise ValueError(f"the input dimension must be at least 1, got {dim}")
     normaliser = hierarchical(groups)

@@ -22,7 +22,7 @@ from moelib.information import Information
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
-from moelib.voronoi import L1, compare
+from moelib.voronoi import L1, compare, where
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,19 @@ class LeastSquaresExperiment(Experiment):
                 "pattern": hierarchies.pattern(),
                 **hierarchies.errors(),
             }
-        comparison = compare(layout.measure(atoms), layout.measure(self.truth), nearest=self.study.nearest)
+        exact = self.study.components == len(self.study.truth)
+        # of an exact fit the twin nearest to the truth; an over-specified one has no twins, but the truth has
+        fits = layout.twins(atoms) if exact else [atoms] * len(layout.twins(self.truth))
+        truths = [self.truth] * len(fits) if exact else layout.twins(self.truth)
+        found = [
+            compare(layout.measure(a), layout.measure(t), nearest=self.study.nearest)
+            for a, t in zip(fits, truths, strict=True)
+        ]
+        comparison, atoms = found[0], fits[0]
+        for other, twin in zip(found[1:], fits[1:], strict=True):
+            better = L1(other) < L1(comparison)
+            comparison = where(better, other, comparison)
+            atoms = torch.where(better[:, None, None], twin, atoms)
         out = {
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
@@ -109,6 +121,6 @@ class LeastSquaresExperiment(Experiment):
         elif layout.temperature is not None:
             out["tau"] = (atoms[:, 0, layout.temperature] - self.truth[:, 0, layout.temperature]).abs()
             out["loss"] = out["loss"] + out["tau"]
-        if self.study.components == len(self.study.truth) and not layout.scaled:
+        if exact and not layout.scaled:
             out["errors"] = free_errors(atoms, self.truth, comparison, layout)
         return out
