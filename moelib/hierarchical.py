@@ -231,21 +231,21 @@ class HierarchicalExpansion:
         pairs = square.transpose(-1, -2) @ score
         pairs = pairs - ((cw * self.mean[..., None])[..., None] * alone).transpose(-1, -2) @ alone
         pairs = pairs - ((cw * group)[..., None] * own).transpose(-1, -2) @ own
-        total = groups + k
         outer = (self.features[..., None] * self.features[..., None, :]).flatten(-2)
-        both = (pairs.flatten(-2).transpose(-1, -2) @ outer).view(r, total, total, size, size)
-        out = c.new_zeros(r, k, q, k, q)
-        places = [(i, slice(0, size)) for i in self.first] + [(i, slice(size, 2 * size)) for i in range(k)]
-        weighted = cw[..., None] * score  # (r, n, k, T)
-        for t, (i, here) in enumerate(places):
-            for u, (j, there) in enumerate(places):
-                out[:, i, here, j, there] += both[:, t, u]
-            pull = weighted[..., t, None] * self.features[:, :, None]  # (r, n, k, size)
-            cross = torch.einsum("rnka,rnkb->rakb", pull, self.dh)
-            out[:, i, here, :, 2 * size :] += cross
-            out[:, :, 2 * size :, i, here] += cross.permute(0, 2, 3, 1)
+        both = (pairs.flatten(-2).transpose(-1, -2) @ outer).view(r, groups + k, groups + k, size, size)
+        both = both.transpose(2, 3).reshape(r, (groups + k) * size, -1)
+        # where the T scores and the experts stand among the k*q coordinates
+        place = [i * q for i in self.first] + [i * q + size for i in range(k)]
+        at = (torch.tensor(place, device=c.device)[:, None] + torch.arange(size, device=c.device)).flatten()
+        experts = torch.arange(k * q, device=c.device).view(k, q)[:, 2 * size :]
+        out = c.new_zeros(r, k * q, k * q)
+        out[:, at[:, None], at] = both
+        pull = ((cw[..., None] * score)[..., None] * self.features[:, :, None, None]).flatten(-2)  # (r, n, k, T*size)
+        cross = pull.permute(0, 2, 3, 1) @ self.dh.transpose(1, 2)  # (r, k, T*size, e)
+        cross = cross.transpose(1, 2).flatten(-2)
+        out[:, at[:, None], experts.flatten()] = cross
+        out[:, experts.flatten()[:, None], at] = cross.transpose(-1, -2)
         if self.ddh is not None:
             bent = (cw[..., None, None] * self.ddh).sum(1)
-            for i in range(k):
-                out[:, i, 2 * size :, i, 2 * size :] += bent[:, i]
-        return out.view(r, k * q, k * q)
+            out[:, experts[:, :, None], experts[:, None]] = bent
+        return out
