@@ -171,7 +171,7 @@ class Layout:
         return Extent(span, (biases.amax(1) - biases.amin(1))[:, None], experts, temperature)
 
     def twins(self, atoms: Tensor) -> tuple[Tensor, ...]:
-        r"""Atoms ``(r, k, q)`` that give the same function without being a translation or a relabelling, themselves first.
+        r"""Atoms ``(r, k, q)`` that give the same function, themselves first; no relabelling and no translation.
 
         Under a router with :math:`\sigma(z) + \sigma(-z)` constant two atoms see
         :math:`\sigma(\omega_1^\top x) - \sigma(\omega_2^\top x)` alone, which :math:`(-\omega_2, -\omega_1)` give too.

@@ -120,10 +120,10 @@ class Study:
 class LeastSquaresStudy(Study):
     """Least squares for a regression function.
 
-    sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under the
-    hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a Voronoi cell, nearest in "location" (slope and
-    expert) or in "slope". lengths : distances between two experts of a cell that are tried, increasing, when the
-    diameter of the near-optimal set is wanted.
+    sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under
+    the hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a
+    Voronoi cell, nearest in "location" (slope and expert) or in "slope". lengths : distances between two experts of a
+    cell that are tried, increasing, when the diameter of the near-optimal set is wanted.
     """
 
     sigma: float

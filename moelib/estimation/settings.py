@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class Theta:
     """The compact parameter set: bounds that no translation of the gate changes.
 
-    slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases.
-    expert : largest absolute value of an expert parameter. All positive.
-    variance : least and largest variance of a component, for densities. temperature : least and largest temperature of
-    a gate that has one; without translations of the gate's slopes slope_gap bounds twice their size. share : the least share of an over-fitted
-    cell's weight that one of its atoms may have; 1/2 gives both the same.
+    slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases; without
+    translations of the slopes slope_gap bounds twice their size. expert : largest absolute value of an expert
+    parameter. All positive. variance : least and largest variance of a component, for densities. temperature : least
+    and largest temperature of a gate that has one. share : the least share of an over-fitted cell's weight that one of
+    its atoms may have; 1/2 gives both the same.
     """
 
     slope_gap: float
@@ -78,7 +78,8 @@ class Plan:
     """How hard to look for an estimate.
 
     near : starts drawn around the truth. free : truth-free starts. Both per round, and per choice of
-        the over-fitted atom. merged : truth-free starts with k* atoms, where they are to be other than ``free``. rounds : replicates that are not certified get new starts, this many times at most.
+        the over-fitted atom. merged : truth-free starts with k* atoms, where they are to be other than ``free``.
+    rounds : replicates that are not certified get new starts, this many times at most.
     candidates : random measures among which the truth-free starts are the best.
     radius : standard deviation of a near start around the truth with k* atoms, in parameter units; with k* + 1
         it is one unit of the chart of the split.

@@ -17,7 +17,7 @@ from moelib.estimation.least_squares import objective
 from moelib.estimation.result import FitResult
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.hierarchical import HierarchicalLayout, hierarchical_model
-from moelib.hierarchical_voronoi import HierarchicalLoss, compare_hierarchies
+from moelib.hierarchical_voronoi import compare_hierarchies
 from moelib.information import Information
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
@@ -92,7 +92,7 @@ class LeastSquaresExperiment(Experiment):
             assert isinstance(fitted, HierarchicalLayout)
             hierarchies = compare_hierarchies(atoms, fitted, self.truth, layout)
             return {
-                "loss": HierarchicalLoss()(hierarchies),
+                "loss": hierarchies.loss,
                 "pattern": hierarchies.pattern(),
                 **hierarchies.errors(),
             }
@@ -117,7 +117,8 @@ class LeastSquaresExperiment(Experiment):
         }
         if layout.scaled:
             c = layout.temperature
-            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().cpu()
+            # one start alone has no span; logarithms of spans are taken
+            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
         elif layout.temperature is not None:
             out["tau"] = (atoms[:, 0, layout.temperature] - self.truth[:, 0, layout.temperature]).abs()
             out["loss"] = out["loss"] + out["tau"]
