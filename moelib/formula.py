@@ -120,7 +120,7 @@ def with_index(letter: str, index: int | str | None) -> str:
     r"""``a`` -> ``a_{1}``, ``\beta_{1}`` -> ``\beta_{1,2}``: append an index to a LaTeX letter."""
     if index is None:
         return letter
-    if letter.endswith("}"):
+    if letter.endswith("}") and "_{" in letter:
         return f"{letter[:-1]},{index}}}"
     if "_" in letter:
         head, tail = letter.split("_")

@@ -16,6 +16,10 @@ PERTURBATIONS = (
     Param("tau2", r"\tau_{2}", constraint="positive", doc="perturbation of the input's norm", role="known"),
 )
 PROPORTION = Param("lam", r"\lambda", constraint="positive", doc="mixing proportion, below 1")
+OUTER_SLOPE = Param("outer1", r"\bar{a}", ("d",), doc="slope of an outer gate, one for each group")
+OUTER_BIAS = Param("outer0", r"\bar{b}", doc="bias of an outer gate")
+INNER_SLOPE = Param("omega", r"\omega", ("d",), doc="slope of the gate inside a group")
+INNER_BIAS = Param("beta", r"\beta", doc="bias of the gate inside a group")
 
 
 def linear(m: Any, x: Any, beta1: Any, beta0: Any) -> Any:
