@@ -48,7 +48,7 @@ def mixture(groups: Sequence[int], leaves: Sequence[Any], bids: Sequence[Any], a
     r"for a flat softmax of scores that are affine in $x$ the left side is 0, and here it is at no $x$ unless"
     r" $\omega_{1} = \omega_{2}$, as $p_{1} p_{2} > 0$",
 )
-def not_a_flat_softmax(dim: int = 3, groups: Sequence[int] = GROUPS) -> Iterator[Equation]:
+def not_a_flat_softmax(dim: int = 2, groups: Sequence[int] = GROUPS) -> Iterator[Equation]:
     """The logarithm of a ratio of weights in different groups is bent. Leaves 1, 2 in one group, leaf 3 alone.
 
     groups : for a control; with others than (0, 0, 1) the equation does not hold.
@@ -64,7 +64,8 @@ def not_a_flat_softmax(dim: int = 3, groups: Sequence[int] = GROUPS) -> Iterator
         step = [sympy.diff(inner[0] - inner[1], v) for v in x]
         for u in range(d):
             for v in range(u, d):
-                yield Equation(f"a second derivative, d = {d}", sympy.diff(ratio, x[u], x[v]), -p[0] * p[1] * step[u] * step[v])
+                bend = -p[0] * p[1] * step[u] * step[v]
+                yield Equation(f"a second derivative, d = {d}", sympy.diff(ratio, x[u], x[v]), bend)
 
 
 @identity(
@@ -86,7 +87,9 @@ def hierarchical_missing_squares(dim: int = 2, expert: str = "linear") -> Iterat
         steps = [*partials(unit, "alpha"), *partials(unit, "b")]
         for i, one in enumerate(steps):
             for two in steps[i:]:
-                yield Equation(f"{leaf.name} experts, d = {d}", sympy.sympify((one * two)(unit.expression)), sympy.S.Zero)
+                yield Equation(
+                    f"{leaf.name} experts, d = {d}", sympy.sympify((one * two)(unit.expression)), sympy.S.Zero
+                )
 
 
 @identity(
