@@ -71,6 +71,8 @@ _HOMES = {
     "void_gate": "identities.hierarchy",
     "gated_split": "flat.gated",
     "derived_rate": "exponents",
+    "odd_twin": "identities.twins",
+    "router_table": "conditions.router_table",
     "FlatDirection": "flat.rewriting",
     "bias_split": "flat.constructions",
     "slope_split": "flat.constructions",

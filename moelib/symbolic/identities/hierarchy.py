@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moelib.experts import EXPERTS
-from moelib.formula import Formula, inputs, symbols_of
+from moelib.formula import inputs, symbols_of
 from moelib.gates.normalisers import hierarchical
 from moelib.gates.scores import INNER_BIAS, INNER_SLOPE, OUTER_BIAS, OUTER_SLOPE
 from moelib.ops import sympy_world
 from moelib.symbolic.identities.equations import Equation, identity, partials
+from moelib.symbolic.identities.gates import two_level_score
 from moelib.symbolic.units import Unit
 
 if TYPE_CHECKING:
@@ -69,27 +69,19 @@ def not_a_flat_softmax(dim: int = 2, groups: Sequence[int] = GROUPS) -> Iterator
 
 
 @identity(
-    r"\partial_{b}^{2} H = 0,\quad \partial_{\alpha}\partial_{b} H = 0,\quad \partial_{\alpha}\partial_{\alpha}^{\top} H"
-    r" = 0,\quad H = e^{a^{\top} x} e^{\omega^{\top} x} (\alpha^{\top} x + b)"
+    r"\partial_{b}^{2} H = 0,\quad \partial_{a}\partial_{b} H = 0,\quad \partial_{a}\partial_{a}^{\top} H = 0,"
+    r"\quad H = e^{\bar{a}^{\top} x} e^{\omega^{\top} x} (a^{\top} x + b)"
 )
 def hierarchical_missing_squares(dim: int = 2, expert: str = "linear") -> Iterator[Equation]:
     """Linear leaves have no second derivatives. expert : a catalogue name, for a control."""
     import sympy
 
-    from moelib.symbolic.identities.gates import GATE, LEAF, OMEGA
-
-    base = EXPERTS[expert]
-    params = (LEAF, *base.params[1:])
-    leaf = Formula(f"{expert} leaf", base.fn, params, "")
-    score = Formula("two levels", lambda m, x, a, omega: m.dot(a, x) + m.dot(omega, x), (GATE, OMEGA), "")
     for d in range(1, dim + 1):
-        unit = Unit.of(score, leaf, dim=d)
-        steps = [*partials(unit, "alpha"), *partials(unit, "b")]
+        unit = Unit.of(two_level_score(), expert, dim=d)
+        steps = [*partials(unit, "a"), *partials(unit, "b")]
         for i, one in enumerate(steps):
             for two in steps[i:]:
-                yield Equation(
-                    f"{leaf.name} experts, d = {d}", sympy.sympify((one * two)(unit.expression)), sympy.S.Zero
-                )
+                yield Equation(f"{expert} leaves, d = {d}", sympy.sympify((one * two)(unit.expression)), sympy.S.Zero)
 
 
 @identity(
