@@ -214,7 +214,7 @@ class HierarchicalExpansion:
         is :math:`\sum_i c w_i [h_i (D+E)_i (D+E)_i^\top - f D_i D_i^\top - f_g E_i E_i^\top]`, and what the experts
         add.
         """
-        r, n, k = self.weights.shape
+        r, _, k = self.weights.shape
         size, groups = self.features.shape[-1], len(self.first)
         q = 2 * size + self.dh.shape[-1]
         eye = torch.eye(groups, dtype=c.dtype, device=c.device)
