@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moelib.designs import QuadratureDesign, gauss_legendre, tensor_gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
-from moelib.estimation.flat import expert_diameter
+from moelib.estimation.flat import expert_diameter, undetermined_diameter
 from moelib.estimation.least_squares import objective
 from moelib.estimation.result import FitResult
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
@@ -78,7 +78,9 @@ class LeastSquaresExperiment(Experiment):
                 for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")
             },
         }
-        if study.lengths:
+        if study.lengths and study.components == len(study.truth):
+            out["diameter"] = undetermined_diameter(fitter, data, result.atoms, study.lengths)
+        elif study.lengths:
             pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
             out["diameter"] = torch.maximum(pulled, out.pop("spread"))
         out.pop("spread", None)
@@ -96,7 +98,12 @@ class LeastSquaresExperiment(Experiment):
                 "pattern": hierarchies.pattern(),
                 **hierarchies.errors(),
             }
-        comparison = compare(layout.measure(atoms), layout.measure(self.truth), nearest=self.study.nearest)
+        copies = layout.expert.exchanges(layout.dim) if layout.expert.copies else None
+        comparison = compare(
+            layout.measure(atoms), layout.measure(self.truth), nearest=self.study.nearest, copies=copies
+        )
+        if copies is not None:
+            atoms = torch.cat((atoms[..., : layout.gate], comparison.experts), -1)
         out = {
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
