@@ -10,7 +10,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 FORMULAS = ("ops.py", "formula.py", "experts.py", "densities.py", "gates")
 SAMPLES = ("observations.py", "designs.py", "cells.py", "distributions.py")
-MODELS = ("measures.py", "layout.py", "models.py", "hierarchical.py", "features.py", "density_models.py", "voronoi.py", "hierarchical_voronoi.py")
+MODELS = (
+    "measures.py",
+    "layout.py",
+    "models.py",
+    "hierarchical.py",
+    "features.py",
+    "density_models.py",
+    "voronoi.py",
+    "hierarchical_voronoi.py",
+)
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py")
 SYMBOLIC = (*FORMULAS, "symbolic")

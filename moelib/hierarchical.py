@@ -13,7 +13,7 @@ from torch import Tensor
 from moelib.experts import EXPERTS
 from moelib.formula import look_up, with_index
 from moelib.gates.catalogue import SCORES
-from moelib.gates.normalisers import softmax_numeric
+from moelib.gates.normalisers import hierarchical, softmax_numeric
 from moelib.layout import Extent, Layout
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, jet
@@ -152,8 +152,6 @@ def hierarchical_model(groups: Sequence[int], expert: str = "tanh", dim: int = 2
 
     Raises ValueError for groups that are not 0 .. G - 1, an unknown expert or a dimension below one.
     """
-    from moelib.gates.normalisers import hierarchical
-
     if dim < 1:
         raise ValueError(f"the input dimension must be at least 1, got {dim}")
     normaliser = hierarchical(groups)
@@ -216,7 +214,7 @@ class HierarchicalExpansion:
         is :math:`\sum_i c w_i [h_i (D+E)_i (D+E)_i^\top - f D_i D_i^\top - f_g E_i E_i^\top]`, and what the experts
         add.
         """
-        r, n, k = self.weights.shape
+        r, _, k = self.weights.shape
         size, groups = self.features.shape[-1], len(self.first)
         q = 2 * size + self.dh.shape[-1]
         eye = torch.eye(groups, dtype=c.dtype, device=c.device)
@@ -233,21 +231,21 @@ class HierarchicalExpansion:
         pairs = square.transpose(-1, -2) @ score
         pairs = pairs - ((cw * self.mean[..., None])[..., None] * alone).transpose(-1, -2) @ alone
         pairs = pairs - ((cw * group)[..., None] * own).transpose(-1, -2) @ own
-        total = groups + k
         outer = (self.features[..., None] * self.features[..., None, :]).flatten(-2)
-        both = (pairs.flatten(-2).transpose(-1, -2) @ outer).view(r, total, total, size, size)
-        out = c.new_zeros(r, k, q, k, q)
-        places = [(i, slice(0, size)) for i in self.first] + [(i, slice(size, 2 * size)) for i in range(k)]
-        weighted = cw[..., None] * score  # (r, n, k, T)
-        for t, (i, here) in enumerate(places):
-            for u, (j, there) in enumerate(places):
-                out[:, i, here, j, there] += both[:, t, u]
-            pull = weighted[..., t, None] * self.features[:, :, None]  # (r, n, k, size)
-            cross = torch.einsum("rnka,rnkb->rakb", pull, self.dh)
-            out[:, i, here, :, 2 * size :] += cross
-            out[:, :, 2 * size :, i, here] += cross.permute(0, 2, 3, 1)
+        both = (pairs.flatten(-2).transpose(-1, -2) @ outer).view(r, groups + k, groups + k, size, size)
+        both = both.transpose(2, 3).reshape(r, (groups + k) * size, -1)
+        # where the T scores and the experts stand among the k*q coordinates
+        place = [i * q for i in self.first] + [i * q + size for i in range(k)]
+        at = (torch.tensor(place, device=c.device)[:, None] + torch.arange(size, device=c.device)).flatten()
+        experts = torch.arange(k * q, device=c.device).view(k, q)[:, 2 * size :]
+        out = c.new_zeros(r, k * q, k * q)
+        out[:, at[:, None], at] = both
+        pull = ((cw[..., None] * score)[..., None] * self.features[:, :, None, None]).flatten(-2)  # (r, n, k, T*size)
+        cross = pull.permute(0, 2, 3, 1) @ self.dh.transpose(1, 2)  # (r, k, T*size, e)
+        cross = cross.transpose(1, 2).flatten(-2)
+        out[:, at[:, None], experts.flatten()] = cross
+        out[:, experts.flatten()[:, None], at] = cross.transpose(-1, -2)
         if self.ddh is not None:
             bent = (cw[..., None, None] * self.ddh).sum(1)
-            for i in range(k):
-                out[:, i, 2 * size :, i, 2 * size :] += bent[:, i]
-        return out.view(r, k * q, k * q)
+            out[:, experts[:, :, None], experts[:, None]] = bent
+        return out

@@ -11,6 +11,8 @@ from torch import Tensor
 from moelib.formula import Formula, Param, with_index
 from moelib.measures import MixingMeasure
 
+ODD_ROUTERS = {"activated_tanh", "activated_sigmoid", "activated_sin", "activated_cube"}  # up to a constant
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -84,8 +86,7 @@ class Layout:
     @property
     def temperature(self) -> int | None:
         """The coordinate of the temperature that divides slope and bias, if there is one."""
-        names = [p.name for p in self.score.params]
-        return self.dim + names.index("tau") if "tau" in names else None
+        return self.kinds.index("temperature") if "temperature" in self.kinds else None
 
     @property
     def translated(self) -> bool:
@@ -168,6 +169,18 @@ class Layout:
         temperature = None if self.temperature is None else atoms[:, 0, self.temperature]
         experts = atoms[..., self.gate : self.gate + self.expert.size(self.dim)].abs().flatten(1)
         return Extent(span, (biases.amax(1) - biases.amin(1))[:, None], experts, temperature)
+
+    def twins(self, atoms: Tensor) -> tuple[Tensor, ...]:
+        r"""Atoms ``(r, k, q)`` that give the same function, themselves first; no relabelling and no translation.
+
+        Under a router with :math:`\sigma(z) + \sigma(-z)` constant two atoms see
+        :math:`\sigma(\omega_1^\top x) - \sigma(\omega_2^\top x)` alone, which :math:`(-\omega_2, -\omega_1)` give too.
+        """
+        if self.translated or atoms.shape[1] != 2 or self.score.name not in ODD_ROUTERS:
+            return (atoms,)
+        other = atoms.clone()
+        other[..., self.slope] = -atoms.flip(1)[..., self.slope]
+        return atoms, other
 
     def measure(self, atoms: Tensor) -> MixingMeasure:
         r"""The measure in what the weights depend on: slope, logarithm of the weight, the rest.

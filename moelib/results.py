@@ -24,6 +24,9 @@ LABELS = {
     "over_fitted": "over-fitted cell",
     "over_fitted_slope": "over-fitted cell, gate slope",
     "over_fitted_expert": "over-fitted cell, expert",
+    "tau": r"temperature $\tau$",
+    "tau_span": r"$\log$ of the ratio of equally good $\hat\tau$",
+    "outer": "outer gate, slope",
     "diameter": "diameter of the near-optimal set",
     "hellinger": "density, Hellinger distance",
     "published": "Voronoi loss with the published powers",
@@ -41,7 +44,7 @@ LABELS = {
     "stationary": "stationary",
 }
 MEASURED = (
-    *("regression", "loss", "exact", "over_fitted", "diameter"),
+    *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "diameter"),
     *("hellinger", "published", "sharp", "beta1", "a", "b", "nu"),
 )
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope

@@ -8,6 +8,7 @@ import pytest
 
 from moelib.contrasts import contrast
 from moelib.experts import EXPERTS
+from moelib.symbolic.flat.gated import gated_split
 from tests.tolerances import FLOAT64, SUM, close
 
 TRUTH = [(1.0, 0.5, -2.0, 1.0), (0.0, 0.0, 2.0, 1.0)]
@@ -50,3 +51,49 @@ def test_a_difference_by_hand() -> None:
 def test_an_unknown_expert_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="unknown expert 'tahn'; known: "):
         contrast(TRUTH, TRUTH, "tahn")
+
+
+TEMPERED = [(1.0, 0.5, 1.5, -2.0, 1.0), (-0.5, 0.0, 1.5, 2.0, 1.0)]
+LEAVES = [
+    (1.0, -0.5, 0.5, 1.0, 0.5, 0.25, 1.5, -1.0, 0.5),
+    (1.0, -0.5, 0.5, -1.0, 1.0, 0.0, -1.0, -0.5, 1.0),
+    (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 2.0, -0.5),
+]
+
+
+@pytest.mark.parametrize("gate", ["temperature", "activated_tanh", "activated_gelu"])
+@pytest.mark.parametrize(("expert", "kind"), [("linear", "affine"), ("relu", "scale"), ("square", "scale")])
+def test_a_split_under_a_gate_with_a_temperature_is_no_difference(gate, expert, kind) -> None:
+    true, family = gated_split(gate, expert, kind).measures(TEMPERED)
+    found = contrast(true, family, expert, gate=gate)
+    assert found.difference < SUM[FLOAT64]
+    assert found.apart > 0.5
+    assert found.loss is None
+    assert "away from every expert of the truth" in found._repr_markdown_()
+
+
+@pytest.mark.parametrize(("expert", "kind"), [("linear", "affine"), ("relu", "scale"), ("square", "scale")])
+def test_a_split_leaf_is_no_difference(expert, kind) -> None:
+    true, family = gated_split("hierarchical", expert, kind, dim=2).measures(LEAVES)
+    found = contrast(true, family, expert, gate="hierarchical", dim=2, groups=((0, 0, 1), (0, 0, 0, 1)))
+    assert found.difference < SUM[FLOAT64] * 10
+    assert found.apart > 0.5
+
+
+def test_what_is_no_split_is_a_difference() -> None:
+    """The share left out, the wrong unit of the bias, a leaf in the wrong group, an expert that is not affine."""
+    true, family = gated_split("activated_tanh", "linear").measures(TEMPERED, t=1.5)
+    light = [family[0], *TEMPERED]
+    plain = [(1.0, 0.5 + HALF, *family[0][2:]), (1.0, 0.5 + HALF, *family[1][2:]), family[2]]
+    for wrong in (light, plain):
+        assert contrast(true, wrong, "linear", gate="activated_tanh").difference > 1e-3
+    assert contrast(true, family, "tanh", gate="activated_tanh").difference > 1e-3
+    true, family = gated_split("hierarchical", "linear", dim=2).measures(LEAVES)
+    for groups in ((0, 0, 1, 1), (0, 1, 1, 1)):
+        found = contrast(true, family, "linear", gate="hierarchical", dim=2, groups=((0, 0, 1), groups))
+        assert found.difference > 1e-3
+
+
+def test_another_dimension_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="dimension 1 or 2; got 3"):
+        contrast(TRUTH, TRUTH, "tanh", dim=3)

@@ -42,16 +42,16 @@ SOFTMAX = (
     ),
     proved(
         "hierarchical-numerators",
-        r"The numerators $H = e^{a^\top x} e^{\omega^\top x} h$ of a two-level gate obey "
-        r"$\partial_a H = \partial_\omega H$, whatever the expert is.",
+        r"The numerators $H = e^{\bar a^\top x} e^{\omega^\top x} h$ of a two-level gate obey "
+        r"$\partial_{\bar a} H = \partial_\omega H$, whatever the expert is.",
         SOFTMAX_PAPER,
         "identities.gates:hierarchical_levels",
     ),
     proved(
         "hierarchical-leaf",
-        r"With a ridge leaf $h = \varphi(\alpha^\top x + b)$, linear or not, the numerators "
-        r"$H = e^{a^\top x} e^{\omega^\top x} h$ of a two-level gate obey $\partial_\alpha H = \partial_\omega "
-        r"\partial_b H = \partial_a \partial_b H$.",
+        r"With a ridge leaf $h = \varphi(a^\top x + b)$, linear or not, the numerators "
+        r"$H = e^{\bar a^\top x} e^{\omega^\top x} h$ of a two-level gate obey $\partial_a H = \partial_\omega "
+        r"\partial_b H = \partial_{\bar a} \partial_b H$.",
         SOFTMAX_PAPER,
         "identities.gates:hierarchical_leaf",
     ),

@@ -63,7 +63,7 @@ _ROWS = (
     ("hierarchical", "hierarchical translations",
      "A two-level softmax gate has the translations of either level, those of the lower one group by group."),
     ("numerator-only", "numerator relation",
-     r"The relation $\partial_a H = \partial_\omega H$ of hierarchical numerators is no symmetry of the model."),
+     r"The relation $\partial_{\bar a} H = \partial_\omega H$ of hierarchical numerators is no symmetry of the model."),
     ("permutations", "permutations",
      "Relabelling the atoms leaves every normalised model and the sigmoid-gated one unchanged."),
 )  # fmt: skip

@@ -224,7 +224,7 @@ def _scaled_jacobian(model: RegressionMoE, observations: Observations, sigma: fl
 
 
 def _whiten(jacobian: Tensor, directions: Tensor, unseen: int = 0) -> Tensor:
-    """Combinations of directions with orthonormal columns of the Jacobian; ``unseen`` of them, the faintest, left out."""
+    """Combinations of directions with orthonormal columns of the Jacobian, less the ``unseen`` faintest ones."""
     columns = jacobian @ directions
     lengths = columns.norm(dim=1).clamp_min(1e-300)
     columns = columns / lengths[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from moelib.estimation.settings import Plan, Theta
 from moelib.models import RegressionMoE
 from moelib.observations import Observations, generator
 
-WANDERING = 60  # steps after which a start far from any optimum is given up
+IN_CACHE = 250_000  # numbers of a batch's Jacobians
+REDRAWS = 4  # times that k* atoms are fitted anew, while the fits that do without the truth miss the best one
 RUNAWAY = 15  # steps after which a fit whose best split is not positive is left to the one held apart
 
 
@@ -93,6 +94,14 @@ class LeastSquaresFit:
         exact = self._exact(observations, n, replicates, attempt)
         if self.components == self.truth.shape[1]:
             return exact
+        for again in range(1, REDRAWS + 1):  # a k*-fit in another valley is not worth splitting
+            lost = exact.value.amin(1) < exact.value.masked_fill(~exact.truth_free, torch.inf).amin(1) - 1
+            rows = torch.nonzero(lost)[:, 0]
+            if not len(rows):
+                break
+            some = [replicates[i] for i in rows.tolist()]
+            fresh = self._exact(observations.rows(rows), n, some, attempt + again * self.plan.rounds)
+            exact = Ends.join([exact, fresh.among(rows, len(replicates))])
         free, near = self._merged(exact), self.truth.expand(len(replicates), -1, -1)
         affine = "affine" in self.model.expert.traits
         splits = flat_splits(self.model, self.plan.distance) if affine else [free_split(self.model)]
@@ -120,7 +129,7 @@ class LeastSquaresFit:
         problem = self._problem(wide, Chart.stack(charts), self.fitted)
         solver = LevenbergMarquardt(self.plan.tolerance)
         steps = min(self.plan.max_steps, RUNAWAY) if charts[0].ratio else self.plan.max_steps
-        end = iterate(problem, solver, starts.flatten(0, 1), steps)
+        end = _in_cache(problem, solver, starts.flatten(0, 1), steps)
         return Ends.of(problem, end, torch.tensor(truth_free).expand(r, count), held)
 
     def _exact(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> Ends:
@@ -134,20 +143,18 @@ class LeastSquaresFit:
         wide = observations.rows(torch.arange(r).repeat_interleave(count))
         chart = scaled_chart(self.model, wide, self.sigma, starts.flatten(0, 1))
         zeros = torch.zeros(r * count, chart.basis.shape[-1], dtype=torch.float64)
-        steps = min(self.plan.max_steps, WANDERING)
-        rough = iterate(self._problem(wide, chart), LevenbergMarquardt(self.plan.tolerance), zeros, steps)
+        steps = min(self.plan.max_steps, self.plan.wandering)
+        rough = _in_cache(self._problem(wide, chart), LevenbergMarquardt(self.plan.tolerance), zeros, steps)
         # where the rough chart led to an optimum, finish in the chart that is right there
         chart = whitened_chart(self.model, wide, self.sigma, chart.atoms(rough.z))
         problem = self._problem(wide, chart)
-        finished = rough.status == Status.CONVERGED
-        fine = iterate(problem, LevenbergMarquardt(self.plan.tolerance, damping=1e-7), zeros, self.plan.max_steps)
-        end = Iterate(
-            torch.where(finished[:, None], fine.z, 0.0),
-            torch.where(finished, fine.value, rough.value),
-            torch.where(finished, fine.status, rough.status),
-            rough.steps + fine.steps,
-        )
-        truth_free = torch.arange(count) < self.plan.free
+        rows = torch.nonzero(rough.status == Status.CONVERGED)[:, 0]
+        solver = LevenbergMarquardt(self.plan.tolerance, damping=1e-7)
+        fine = _in_cache(problem.rows(rows), solver, zeros[rows], self.plan.max_steps)
+        end = Iterate(zeros.clone(), rough.value.clone(), rough.status.clone(), rough.steps.clone())
+        end.z[rows], end.value[rows], end.status[rows] = fine.z, fine.value, fine.status
+        end.steps[rows] += fine.steps
+        truth_free = torch.arange(count) < free.shape[1]
         return Ends.of(problem, end, truth_free.expand(r, count), held=False)
 
     def _problem(self, observations: Observations, chart: Chart, model: RegressionMoE | None = None) -> LeastSquares:
@@ -207,8 +214,10 @@ class LeastSquaresFit:
                 measures, loss = self._best_experts(candidates, x, weight, y)
             else:
                 measures = candidates.expand(len(y), -1, -1, -1)
-                loss = (weight[:, None] * (y[:, None] - self.model.mean(candidates, x)).square()).sum(-1)
-            best = loss.topk(self.plan.free, dim=1, largest=False).indices
+                mean = self.model.mean(candidates, x)
+                loss = weight @ mean.square().T - 2 * (weight * y) @ mean.T  # less what all candidates share
+            count = self.plan.free if self.plan.merged is None else self.plan.merged
+            best = loss.topk(count, dim=1, largest=False).indices
             chosen.append(measures[torch.arange(len(y))[:, None], best])
         return torch.cat(chosen)
 
@@ -232,3 +241,11 @@ class LeastSquaresFit:
     def _normal(self, n: int, replicates: Sequence[int], key: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
         draws = [generator(self.seed, i, n, *key).standard_normal(shape) for i in replicates]
         return drawn(np.stack(draws))
+
+
+def _in_cache(problem: LeastSquares, solver: LevenbergMarquardt, z: Tensor, max_steps: int) -> Iterate:
+    """Run a solver on as many problems at a time as the cache holds: larger batches cost more for each."""
+    numbers = problem.observations.y.shape[-1] * problem.chart.reference[0].numel()
+    rows = max(1, IN_CACHE // numbers)
+    parts = [iterate(problem.rows(some), solver, z[some], max_steps) for some in torch.arange(len(z)).split(rows)]
+    return Iterate(*[torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Iterate)])

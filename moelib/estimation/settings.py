@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class Theta:
     """The compact parameter set: bounds that no translation of the gate changes.
 
-    slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases.
-    expert : largest absolute value of an expert parameter. All positive.
-    variance : least and largest variance of a component, for densities. temperature : least and largest temperature of
-    a gate that has one; without translations of the gate's slopes slope_gap bounds twice their size. share : the least share of an over-fitted
-    cell's weight that one of its atoms may have; 1/2 gives both the same.
+    slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases; without
+    translations of the slopes slope_gap bounds twice their size. expert : largest absolute value of an expert
+    parameter. All positive. variance : least and largest variance of a component, for densities. temperature : least
+    and largest temperature of a gate that has one. share : the least share of an over-fitted cell's weight that one of
+    its atoms may have; 1/2 gives both the same.
     """
 
     slope_gap: float
@@ -78,13 +78,15 @@ class Plan:
     """How hard to look for an estimate.
 
     near : starts drawn around the truth. free : truth-free starts. Both per round, and per choice of
-        the over-fitted atom. rounds : replicates that are not certified get new starts, this many times at most.
+        the over-fitted atom. merged : truth-free starts with k* atoms, where they are to be other than ``free``.
+    rounds : replicates that are not certified get new starts, this many times at most.
     candidates : random measures among which the truth-free starts are the best.
     radius : standard deviation of a near start around the truth with k* atoms, in parameter units; with k* + 1
         it is one unit of the chart of the split.
     fraction : the first copy's share of an over-fitted cell's weight.
     tolerance : what Levenberg-Marquardt may leave to gain, in log-likelihood units.
     distance : how far apart the experts of a flat over-fitted cell are held (linear experts).
+    wandering : steps after which a start with k* atoms that has found no optimum is given up.
     max_steps : 200 unless an optimiser is crippled on purpose.
     em_steps : steps of EM before a likelihood's second-order method takes over. dear : number of parameters from
         which its Hessian is too dear, and L-BFGS takes over instead.
@@ -94,12 +96,14 @@ class Plan:
 
     near: int = 1
     free: int = 3
+    merged: int | None = None
     rounds: int = 5
     candidates: int = 2000
     radius: float = 0.3
     fraction: float = 0.5
     tolerance: float = 1e-10
     distance: float = 2.0
+    wandering: int = 60
     max_steps: int = 200
     em_steps: int = 10
     dear: int = 80

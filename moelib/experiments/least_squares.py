@@ -17,12 +17,12 @@ from moelib.estimation.least_squares import objective
 from moelib.estimation.result import FitResult
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.hierarchical import HierarchicalLayout, hierarchical_model
-from moelib.hierarchical_voronoi import HierarchicalLoss, compare_hierarchies
+from moelib.hierarchical_voronoi import compare_hierarchies
 from moelib.information import Information
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
-from moelib.voronoi import L1, compare
+from moelib.voronoi import L1, compare, where
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,24 @@ class LeastSquaresExperiment(Experiment):
             assert isinstance(fitted, HierarchicalLayout)
             hierarchies = compare_hierarchies(atoms, fitted, self.truth, layout)
             return {
-                "loss": HierarchicalLoss()(hierarchies),
+                "loss": hierarchies.loss,
                 "pattern": hierarchies.pattern(),
                 **hierarchies.errors(),
             }
+        exact = self.study.components == len(self.study.truth)
+        # of an exact fit the twin nearest to the truth; an over-specified one has no twins, but the truth has
+        fits = layout.twins(atoms) if exact else [atoms] * len(layout.twins(self.truth))
+        truths = [self.truth] * len(fits) if exact else layout.twins(self.truth)
         copies = layout.expert.exchanges(layout.dim) if layout.expert.copies else None
-        comparison = compare(
-            layout.measure(atoms), layout.measure(self.truth), nearest=self.study.nearest, copies=copies
-        )
+        found = [
+            compare(layout.measure(a), layout.measure(t), nearest=self.study.nearest, copies=copies)
+            for a, t in zip(fits, truths, strict=True)
+        ]
+        comparison, atoms = found[0], fits[0]
+        for other, twin in zip(found[1:], fits[1:], strict=True):
+            better = L1(other) < L1(comparison)
+            comparison = where(better, other, comparison)
+            atoms = torch.where(better[:, None, None], twin, atoms)
         if copies is not None:
             atoms = torch.cat((atoms[..., : layout.gate], comparison.experts), -1)
         out = {
@@ -112,10 +122,11 @@ class LeastSquaresExperiment(Experiment):
         }
         if layout.scaled:
             c = layout.temperature
-            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().cpu()
+            # one start alone has no span; logarithms of spans are taken
+            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
         elif layout.temperature is not None:
             out["tau"] = (atoms[:, 0, layout.temperature] - self.truth[:, 0, layout.temperature]).abs()
             out["loss"] = out["loss"] + out["tau"]
-        if self.study.components == len(self.study.truth) and not layout.scaled:
+        if exact and not layout.scaled:
             out["errors"] = free_errors(atoms, self.truth, comparison, layout)
         return out

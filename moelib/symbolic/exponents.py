@@ -14,6 +14,7 @@ from moelib.symbolic.conditions.decisions import decide_condition
 from moelib.symbolic.flat.splits import Split, flat_splits
 from moelib.symbolic.symmetry.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Coordinate, Unit
+from moelib.symbolic.verdict import Verdict
 
 HALF, QUARTER = Fraction(-1, 2), Fraction(-1, 4)
 SIZES = (1, 2, 3)  # of cells; sharp exponents of a heat equation depend on the size
@@ -119,6 +120,29 @@ def rates(unit: Unit) -> Rates:
     sizes = SIZES[:1] if unit.gate == CONTAMINATED else SIZES
     rows = [row for size in sizes for row in _of_size(unit, size, exact, over, splits, found)]
     return Rates(tuple(rows), exact, over, splits)
+
+
+def derived_rate(
+    gate: str, expert: str, parameter: str, cell_size: int = 2, exponent: str = "-1/2", dim: int = 1
+) -> Verdict:
+    """Whether :func:`rates` gives that exponent of n for a parameter, or for an invariant.
+
+    parameter : its name, or the TeX of an invariant. exponent : a fraction, or "none" for one that is not identifiable.
+    Raises ValueError for a parameter that has no rate in cells of that size.
+    """
+    found = rates(Unit.of(gate, expert, dim=dim))
+    rows = {r.parameter: r for r in found.rows if r.cell_size == cell_size}
+    if parameter not in rows:
+        raise ValueError(f"unknown parameter {parameter!r}; known: {', '.join(rows)}")
+    row = rows[parameter]
+    model = found.exact if cell_size == 1 else found.over
+    share = "alone in its cell" if cell_size == 1 else f"{cell_size} fitted atoms share one"
+    tex = rf"\text{{error of }} {row.tex}: \; " + (
+        r"\text{not identifiable}" if exponent == "none" else rf"n^{{{exponent}}}"
+    )
+    holds = row.status == MOVES if exponent == "none" else row.exponent == Fraction(exponent)
+    detail = f"For gate {gate}, {expert} experts, d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
+    return Verdict(holds, tex, detail, model.certificate if model and row.exponent is not None else None)
 
 
 def _of_size(

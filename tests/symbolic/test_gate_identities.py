@@ -172,9 +172,9 @@ def test_the_square_of_the_bias_needs_a_linear_expert():
 
 
 def test_levels_of_a_hierarchy_are_not_exchanged_with_the_expert():
-    unit = Unit.of(gate_identities._two_levels(), "arbitrary")
-    assert not proved("", [applied(unit, one(unit, "a"), one(unit, "eta"))]).holds
-    assert not proved("", [applied(unit, one(unit, "a"), partials(unit, "omega")[0] ** 2)]).holds
+    unit = Unit.of(gate_identities.two_level_score(), "arbitrary")
+    assert not proved("", [applied(unit, one(unit, "outer1"), one(unit, "eta"))]).holds
+    assert not proved("", [applied(unit, one(unit, "outer1"), partials(unit, "omega")[0] ** 2)]).holds
 
 
 @pytest.mark.parametrize("gate", ["activated_tanh", "activated_sigmoid", "activated_square"])

@@ -10,8 +10,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from moelib.experts import BIAS as EXPERT_BIAS
-from moelib.formula import Formula, Param
-from moelib.gates.scores import BIAS, SLOPE, TEMPERATURE
+from moelib.experts import SLOPE as EXPERT_SLOPE
+from moelib.formula import Formula
+from moelib.gates.scores import BIAS, INNER_SLOPE, OUTER_SLOPE, SLOPE, TEMPERATURE
 from moelib.symbolic.algebra.operators import PDE
 from moelib.symbolic.algebra.operators import identity as itself
 from moelib.symbolic.identities.equations import Equation, along, applied, differs, identity, one, partials, total
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from moelib.densities import Density
 
 BIASES = ("inside", "outside", "none")
-GATE, LEAF = Param("a", "a", ("d",)), Param("alpha", r"\alpha", ("d",))
-OMEGA = Param("omega", r"\omega", ("d",))
 
 
 @identity(
@@ -190,38 +189,38 @@ def ridge_relation_fails(gate: str = "activated_tanh", expert: str | Formula = "
     return differs(unit, PDE(left, right), f"gate {gate}, {unit.expert.name} experts, d = {dim}")
 
 
-@identity(r"\partial_{a} H = \partial_{\omega} H")
+@identity(r"\partial_{\bar{a}} H = \partial_{\omega} H")
 def hierarchical_levels(dim: int = 2) -> Iterator[Equation]:
     r"""In the numerators of a two-level gate, the slopes of the levels coincide, whatever the expert.
 
-    .. math:: H = e^{a^\top x} e^{\omega^\top x} h(x, \eta)
+    .. math:: H = e^{\bar{a}^\top x} e^{\omega^\top x} h(x, \eta)
 
     Derived from the definitions of nguyen2025convergence.
     """
     for d in range(1, dim + 1):
-        unit = Unit.of(_two_levels(), ARBITRARY, dim=d)
-        for a, omega in zip(partials(unit, "a"), partials(unit, "omega"), strict=True):
+        unit = Unit.of(two_level_score(), ARBITRARY, dim=d)
+        for a, omega in zip(partials(unit, "outer1"), partials(unit, "omega"), strict=True):
             yield applied(unit, a, omega)
 
 
-@identity(r"\partial_{\alpha} H = \partial_{\omega}\partial_{b} H = \partial_{a}\partial_{b} H")
+@identity(r"\partial_{a} H = \partial_{\omega}\partial_{b} H = \partial_{\bar{a}}\partial_{b} H")
 def hierarchical_leaf(dim: int = 2, linear: bool = False) -> Iterator[Equation]:
     r"""The ridge interaction at both levels of a two-level gate.
 
-    .. math:: H = e^{a^\top x} e^{\omega^\top x} \varphi(\alpha^\top x + b)
+    .. math:: H = e^{\bar{a}^\top x} e^{\omega^\top x} \varphi(a^\top x + b)
 
     linear : phi(z) = z; by default phi is an undefined function. Derived from the definitions of nguyen2025convergence.
     """
     import sympy
 
     phi = sympy.Id if linear else sympy.Function(r"\varphi")
-    leaf = Formula("ridge leaf", lambda m, x, alpha, b: phi(m.dot(alpha, x) + b), (LEAF, EXPERT_BIAS), "")
+    leaf = Formula("ridge leaf", lambda m, x, a, b: phi(m.dot(a, x) + b), (EXPERT_SLOPE, EXPERT_BIAS), "")
     for d in range(1, dim + 1):
-        unit = Unit.of(_two_levels(), leaf, dim=d)
+        unit = Unit.of(two_level_score(), leaf, dim=d)
         b = one(unit, "b")
-        for u, alpha in enumerate(partials(unit, "alpha")):
-            yield applied(unit, alpha, partials(unit, "omega")[u] * b)
-            yield applied(unit, alpha, partials(unit, "a")[u] * b)
+        for u, a in enumerate(partials(unit, "a")):
+            yield applied(unit, a, partials(unit, "omega")[u] * b)
+            yield applied(unit, a, partials(unit, "outer1")[u] * b)
 
 
 @identity(
@@ -315,8 +314,9 @@ def activated(
     return Unit.of(score, expert, density, dim)
 
 
-def _two_levels() -> Formula:
-    return Formula("two levels", lambda m, x, a, omega: m.dot(a, x) + m.dot(omega, x), (GATE, OMEGA), "")
+def two_level_score() -> Formula:
+    """The score of a leaf in the numerator of a two-level gate, without biases."""
+    return Formula("two levels", lambda m, x, a, omega: m.dot(a, x) + m.dot(omega, x), (OUTER_SLOPE, INNER_SLOPE), "")
 
 
 def _undefined_sigma(z: Any) -> Any:

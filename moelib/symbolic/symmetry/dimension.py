@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moelib.symbolic.algebra.balls import enclose, minor, precision
@@ -28,11 +28,11 @@ def bound(search: Search, found: Sequence[Field]) -> tuple[int | None, bool]:
         if _minor(search, kept, search.unit.variables, values, definitions):
             return len(dropped), True
     columns, variables = search.system(), (*search.unit.x, *search.equations[0])
-    pivots = Dependence([*columns, search.unit.x[0]], variables).pivots  # one more: so that there is a generator
-    pivots = [j for j in pivots if j < len(columns)]
-    if not _minor(search, [columns[j] for j in pivots], variables, values):
+    own = Dependence([*columns, search.unit.x[0]], variables).pivots  # one more: so that there is a generator
+    own = [j for j in own if j < len(columns)]
+    if not _minor(search, [columns[j] for j in own], variables, values):
         return None, False
-    return len(columns) - len(pivots) + search.size([f for f in found if f.part == "expert"]), False
+    return len(columns) - len(own) + search.size([f for f in found if f.part == "expert"]), False
 
 
 def _all(search: Search) -> list[Any]:
@@ -50,13 +50,21 @@ def _values(search: Search) -> dict[Any, Any]:
 
 def _pivots(search: Search, found: Sequence[Field]) -> list[int] | None:
     """As many parameters as there are fields over k atoms, which the fields move independently at the values."""
-    import sympy
-
     rows = []
     for f in found:
         each = [search.indexed(f.coefficients, i) for i in range(1, search.k + 1)]
         rows += each if f.kind == PER_ATOM else [{s: e for entries in each for s, e in entries.items()}]
-    values, symbols, pivots = _values(search), _all(search), []
+    return pivots(rows, _all(search), _values(search))
+
+
+def pivots(rows: Sequence[Mapping[Any, Any]], symbols: Sequence[Any], values: Mapping[Any, Any]) -> list[int] | None:
+    """Places of as many symbols as there are rows (symbol -> coefficient), whose minor differs from 0 at the values.
+
+    None where no such minor was found, by elimination in balls.
+    """
+    import sympy
+
+    chosen: list[int] = []
     with precision(256):
         try:
             balls = [[enclose(row.get(s, sympy.S.Zero), values) for s in symbols] for row in rows]
@@ -67,12 +75,12 @@ def _pivots(search: Search, found: Sequence[Field]) -> list[int] | None:
             if not usable:
                 return None
             pivot = max(usable, key=lambda j: float(abs(row[j])))
-            pivots.append(pivot)
+            chosen.append(pivot)
             for later in balls[i + 1 :]:
                 factor = later[pivot] / row[pivot]
                 later[:] = [a - factor * b for a, b in zip(later, row, strict=True)]
                 later[pivot] = later[pivot] * 0  # which it is; the ball would only contain 0
-    return pivots
+    return chosen
 
 
 def _model_columns(search: Search) -> tuple[list[Any], list[tuple[Any, Any]]]:

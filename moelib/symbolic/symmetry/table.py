@@ -260,8 +260,8 @@ def _hierarchical() -> Verdict:
     holds = all(vanishes(applied({s[n]: 1 for n in names}, f)) for names in sums)
     return _said(
         holds,
-        r"\sum_{i} \partial_{a_i} f_G = \sum_{i} \partial_{b_i} f_G = 0,\quad "
-        r"\sum_{j} \partial_{\omega_{ij}} f_G = \sum_{j} \partial_{\beta_{ij}} f_G = 0 \text{ for each } i",
+        r"\sum_{g} \partial_{\bar{a}_g} f_G = \sum_{g} \partial_{\bar{b}_g} f_G = 0,\quad "
+        r"\sum_{i \in g} \partial_{\omega_i} f_G = \sum_{i \in g} \partial_{\beta_i} f_G = 0 \text{ for each } g",
         "For two outer groups with 2 and 1 leaves and undefined experts: 0, exactly; the gate of the group with one "
         "leaf is void.",
     )
@@ -279,8 +279,8 @@ def _numerator_only() -> Verdict:
     value = excludes_zero(moved, values)
     return Verdict(
         relation and value is not None,
-        r"\partial_{a} H = \partial_{\omega} H, \quad \text{but} \quad "
-        r"\Big(\partial_{a_1} - \sum_j \partial_{\omega_{1j}}\Big) f_G \ne 0",
+        r"\partial_{\bar{a}} H = \partial_{\omega} H, \quad \text{but} \quad "
+        r"\Big(\partial_{\bar{a}_1} - \sum_{i \in 1} \partial_{\omega_i}\Big) f_G \ne 0",
         f"The unit's relation is exact; the value of the model's derivative at a rational point is {value}, enclosed "
         "in a ball without 0."
         if value
