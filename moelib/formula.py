@@ -38,6 +38,9 @@ class Param:
         return dim if self.event_shape == ("d",) else 1
 
 
+Copy = tuple[tuple[str, int], ...]  # for each parameter in order: which one takes its place, and with which sign
+
+
 @dataclass(frozen=True)
 class Formula:
     """One scalar function of an input point and of one component's parameters.
@@ -50,6 +53,8 @@ class Formula:
         ``"ridge"`` (a function of a.x + b, with a and b its parameters), ``"piecewise"`` (derivatives
         hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of its argument),
         ``"translated"`` (a score to which a vector added to every slope adds the same for all atoms).
+    copies : exchanges and changes of sign of the parameters that leave every value alone, without the identity, such as
+        ``(("a", -1), ("b", -1))`` for the square of a.x + b. An error of the parameters is the least over them.
     """
 
     name: str
@@ -57,10 +62,24 @@ class Formula:
     params: tuple[Param, ...]
     source: str
     traits: frozenset[str] = field(default_factory=frozenset)
+    copies: tuple[Copy, ...] = ()
 
     def size(self, dim: int) -> int:
         """Number of scalar coordinates of one component."""
         return sum(p.size(dim) for p in self.params)
+
+    def exchanges(self, dim: int) -> tuple[list[list[int]], list[list[float]]]:
+        """The identity and the copies, as places and signs of the coordinates: values[places] * signs is a copy's."""
+        start, at = {}, 0
+        for p in self.params:
+            start[p.name] = at
+            at += p.size(dim)
+        sizes = [p.size(dim) for p in self.params]
+        identity: Copy = tuple((p.name, 1) for p in self.params)
+        both = (identity, *self.copies)
+        places = [[start[n] + u for (n, _), s in zip(c, sizes, strict=True) for u in range(s)] for c in both]
+        signs = [[float(sign) for (_, sign), s in zip(c, sizes, strict=True) for _ in range(s)] for c in both]
+        return places, signs
 
     def numeric(self, x: Tensor, values: Tensor) -> Tensor:
         """Evaluate at points x ``(n, d)`` or ``(r, n, d)``; values ``(r, k, q)``; gives ``(r, n, k)``.

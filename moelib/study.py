@@ -123,7 +123,10 @@ class LeastSquaresStudy(Study):
     sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under
     the hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a
     Voronoi cell, nearest in "location" (slope and expert) or in "slope". lengths : distances between two experts of a
-    cell that are tried, increasing, when the diameter of the near-optimal set is wanted.
+    cell that are tried, increasing, when the diameter of the near-optimal set is wanted: with k = k* + 1 of the
+    measures within
+    one log-likelihood unit of the best fit, with k = k* of those with one atom more that fit at least as well as the
+    truth.
     """
 
     sigma: float

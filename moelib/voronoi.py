@@ -105,15 +105,23 @@ class Comparison:
         return out
 
 
+Copies = tuple[list[list[int]], list[list[float]]]  # see Formula.exchanges
+
+
 def compare(
-    fitted: MixingMeasure, truth: MixingMeasure, loss: VoronoiLoss = L1, nearest: str = "location"
+    fitted: MixingMeasure,
+    truth: MixingMeasure,
+    loss: VoronoiLoss = L1,
+    nearest: str = "location",
+    copies: Copies | None = None,
 ) -> Comparison:
     """Compare r fitted measures with one truth, modulo the translations of the gate.
 
     Every translation that lays a fitted atom's gate on a true atom's is tried. Of those that leave the fitted
     atom alone in its cell the one with the least loss is kept: a size-1 cell pins the gauge, so that no other
     cell's error leaks into it. nearest : "location" assigns an atom to the true atom nearest in gate slope and
-    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine.
+    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. copies : the exchanges and signs of
+    expert parameters that change no value; of a fitted expert the copy nearest to the true one counts.
     """
     best: Comparison | None = None
     score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)
@@ -122,7 +130,7 @@ def compare(
             slope = (truth.slopes[:, j] - fitted.slopes[:, i]) * fitted.slopes_translate
             bias = truth.atoms[:, j, truth.dim] - fitted.atoms[:, i, fitted.dim]
             moved = fitted.translated(slope, bias)
-            there = _in_gauge(moved, truth, i, j, nearest)
+            there = _in_gauge(moved, truth, i, j, nearest, copies)
             value = torch.where(there.anchored, loss(there), 1e6 + loss(there))  # an anchored gauge always wins
             better = value < score
             best = there if best is None else where(better, there, best)
@@ -131,8 +139,13 @@ def compare(
     return best
 
 
-def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, nearest: str) -> Comparison:
+def _in_gauge(
+    fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, nearest: str, copies: Copies | None
+) -> Comparison:
     gap = fitted.locations[:, :, None] - truth.locations[:, None]  # (r, k, k*, q - 1)
+    if copies is not None:
+        expert = nearest_copy(fitted.experts[:, :, None], truth.experts[:, None], copies) - truth.experts[:, None]
+        gap = torch.cat((gap[..., : fitted.dim], expert), -1)
     used = gap[..., : fitted.dim] if nearest == "slope" else gap
     cell = used.square().sum(-1).argmin(-1)
     belongs = torch.nn.functional.one_hot(cell, truth.size).double()  # (r, k, k*)
@@ -148,7 +161,7 @@ def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, neare
         sizes=sizes,
         gap=own,
         weights=factor * fitted.weights,
-        experts=fitted.experts,
+        experts=fitted.experts if copies is None else own[..., fitted.dim :] + _of_cell(truth.experts, cell),
         mass_error=(factor * mass - truth.weights).abs(),
         anchored=anchored,
         dim=fitted.dim,
@@ -164,3 +177,17 @@ def where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
 
     names = [name for name in Comparison.__dataclass_fields__ if name != "dim"]
     return Comparison(**{name: pick(name) for name in names}, dim=one.dim)
+
+
+def nearest_copy(experts: Float[Tensor, "*r e"], target: Float[Tensor, "*s e"], copies: Copies) -> Float[Tensor, "*t e"]:
+    """Of each expert the copy nearest to its target, the two broadcast against each other."""
+    places, signs = copies
+    images = experts[..., places] * experts.new_tensor(signs)  # (.., g, e)
+    images = images.expand(*torch.broadcast_shapes(images.shape[:-2], target.shape[:-1]), *images.shape[-2:])
+    best = (images - target[..., None, :]).square().sum(-1).argmin(-1)
+    return torch.take_along_dim(images, best[..., None, None], -2)[..., 0, :]
+
+
+def _of_cell(experts: Tensor, cell: Tensor) -> Tensor:
+    """The true experts ``(1, k*, e)`` of the cells ``(r, k)``."""
+    return experts.expand(len(cell), -1, -1).gather(1, cell[..., None].expand(-1, -1, experts.shape[-1]))

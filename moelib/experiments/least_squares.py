@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moelib.designs import QuadratureDesign, gauss_legendre, tensor_gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
-from moelib.estimation.flat import expert_diameter
+from moelib.estimation.flat import expert_diameter, undetermined_diameter
 from moelib.estimation.least_squares import objective
 from moelib.estimation.result import FitResult
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
@@ -81,7 +81,9 @@ class LeastSquaresExperiment(Experiment):
                 for name in ("certified", "stationary", "agreed", "interior", "held", "decrease")
             },
         }
-        if study.lengths:
+        if study.lengths and study.components == len(study.truth):
+            out["diameter"] = undetermined_diameter(fitter, data, result.atoms, study.lengths)
+        elif study.lengths:
             pulled = expert_diameter(fitter, data, result.value, study.lengths).cpu()
             out["diameter"] = torch.maximum(pulled, out.pop("spread"))
         out.pop("spread", None)
@@ -103,8 +105,9 @@ class LeastSquaresExperiment(Experiment):
         # of an exact fit the twin nearest to the truth; an over-specified one has no twins, but the truth has
         fits = layout.twins(atoms) if exact else [atoms] * len(layout.twins(self.truth))
         truths = [self.truth] * len(fits) if exact else layout.twins(self.truth)
+        copies = layout.expert.exchanges(layout.dim) if layout.expert.copies else None
         found = [
-            compare(layout.measure(a), layout.measure(t), nearest=self.study.nearest)
+            compare(layout.measure(a), layout.measure(t), nearest=self.study.nearest, copies=copies)
             for a, t in zip(fits, truths, strict=True)
         ]
         comparison, atoms = found[0], fits[0]
@@ -112,6 +115,8 @@ class LeastSquaresExperiment(Experiment):
             better = L1(other) < L1(comparison)
             comparison = where(better, other, comparison)
             atoms = torch.where(better[:, None, None], twin, atoms)
+        if copies is not None:
+            atoms = torch.cat((atoms[..., : layout.gate], comparison.experts), -1)
         out = {
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
