@@ -51,6 +51,9 @@ _HOME = {
     "registry": "claims",
     "check": "claims.evaluate",
     "evaluate": "claims.evaluate",
+    "TruthTable": "claims.regime_table",
+    "RegimeTable": "claims.regime_table",
+    "parted": "claims.regime_table",
     # exact statements
     "interactions": "symbolic.interactions",
     "report": "symbolic.report",

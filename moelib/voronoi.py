@@ -120,8 +120,9 @@ def compare(
     Every translation that lays a fitted atom's gate on a true atom's is tried. Of those that leave the fitted
     atom alone in its cell the one with the least loss is kept: a size-1 cell pins the gauge, so that no other
     cell's error leaks into it. nearest : "location" assigns an atom to the true atom nearest in gate slope and
-    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. copies : the exchanges and signs of
-    expert parameters that change no value; of a fitted expert the copy nearest to the true one counts.
+    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. copies : the
+    exchanges and signs of expert parameters that change no value, see :meth:`moelib.formula.Formula.exchanges`; of a
+    fitted expert the copy nearest to the true one counts.
     """
     best: Comparison | None = None
     score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)
@@ -179,7 +180,9 @@ def where(chosen: Tensor, one: Comparison, other: Comparison) -> Comparison:
     return Comparison(**{name: pick(name) for name in names}, dim=one.dim)
 
 
-def nearest_copy(experts: Float[Tensor, "*r e"], target: Float[Tensor, "*s e"], copies: Copies) -> Float[Tensor, "*t e"]:
+def nearest_copy(
+    experts: Float[Tensor, "*r e"], target: Float[Tensor, "*s e"], copies: Copies
+) -> Float[Tensor, "*t e"]:
     """Of each expert the copy nearest to its target, the two broadcast against each other."""
     places, signs = copies
     images = experts[..., places] * experts.new_tensor(signs)  # (.., g, e)
