@@ -18,8 +18,8 @@ PAPER, EARLIER, SIGMOID_PAPER = "nguyen2025convergence", "nguyen2024leastsquares
 # rational parameters (multiples of 1/2, at most 4) with well-conditioned information on the design, which the page
 # prints; where k = 3 the second derivatives of the two cells counted as well. Theta and the starts are the same for
 # all experts of one size; two experts of a cell are tried one unit apart.
-# Changed since: the study of over-fitted GELU experts has more sizes and replicates, because with 200 at each decade a
-# half width came out at 0.021. Its Voronoi loss is not claimed: it scatters over a factor of 20, and with the
+# Changed since: the study of over-fitted GELU experts has 250 replicates and not 200, because a half width came out at
+# 0.021. Its Voronoi loss is not claimed: it scatters over a factor of 20, and with the
 # replicates of a page its slope came out at -0.502 with a half width of 0.037.
 DECADES = HALF_DECADES[::2]
 THETA = Theta(slope_gap=12, bias_gap=8, expert=8)
@@ -91,7 +91,7 @@ WEIGHTED_NETWORKS = _study(
     ((4.0, 0.0, -4.0, 3.0, -2.0, 1.0, -2.5, 1.0), (0.0, 0.0, 1.0, 2.5, 1.0, 4.0, 3.0, 2.0)), 4.0, 20261209,
     lengths=(1.0,),
 )  # fmt: skip
-GELU_OVER = _over(GELU, 20261210, 250, (*DECADES[:5], *HALF_DECADES[10:]), Plan(candidates=8000))
+GELU_OVER = _over(GELU, 20261210, 250, DECADES, Plan(candidates=8000))
 NETWORKS_OVER = _over(NETWORKS, 20261211, 150, DECADES[2:], NETWORK)
 
 MANY = rf"polynomially many observations {{cite:p}}`{PAPER}`"
