@@ -47,6 +47,7 @@ _HOME = {
     "Stopping": "stopping",
     "slope": "rates",
     "simulate": "claims.evaluate",
+    "simulate_together": "claims.evaluate",
     # claims
     "registry": "claims",
     "check": "claims.evaluate",

@@ -117,7 +117,7 @@ def test_an_unknown_profile_is_one_sentence() -> None:
     ("parameters", "sentence"),
     [
         ({"gate": "softmx"}, "unknown gate 'softmx'; known: softmax"),
-        ({"gate": "cosine"}, "studies are written for the softmax gate; got 'cosine'"),
+        ({"gate": "cosine"}, "studies are written for .* hierarchical gates; got 'cosine'"),
         ({"expert": "tahn"}, "unknown expert 'tahn'; known: linear, tanh"),
     ],
 )

@@ -28,7 +28,7 @@ RIDGE, NETWORK = Plan(free=2), Plan(free=3, candidates=8000)
 
 def _scales(replicates: int, early: int, sizes: tuple[int, ...] = DECADES) -> dict[str, Scale]:
     return {
-        "smoke": Scale((10**5, 10**7), 4),
+        "smoke": Scale((10**7,), 4),
         "laptop": Scale(sizes, replicates, early=early),
         "full": Scale(HALF_DECADES, 2600),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -135,7 +136,7 @@ class LeastSquaresFit:
     def _exact(self, observations: Observations, n: int, replicates: Sequence[int], attempt: int) -> Ends:
         """Fits with k* atoms, from the best of many random measures in Theta and from around the truth."""
         k, q = self.truth.shape[1:]
-        free = self._screened(observations, n, attempt)
+        free = self._rescaled(self._screened(observations, n, attempt), n, replicates, attempt)
         noise = self.plan.radius * self._normal(n, replicates, (0, attempt), (self.plan.near, k, q))
         near = self.model.layout.near(self.truth, noise)
         starts = torch.cat((free, near), 1)
@@ -149,11 +150,12 @@ class LeastSquaresFit:
         chart = whitened_chart(self.model, wide, self.sigma, chart.atoms(rough.z))
         problem = self._problem(wide, chart)
         rows = torch.nonzero(rough.status == Status.CONVERGED)[:, 0]
-        solver = LevenbergMarquardt(self.plan.tolerance, damping=1e-7)
-        fine = _in_cache(problem.rows(rows), solver, zeros[rows], self.plan.max_steps)
         end = Iterate(zeros.clone(), rough.value.clone(), rough.status.clone(), rough.steps.clone())
-        end.z[rows], end.value[rows], end.status[rows] = fine.z, fine.value, fine.status
-        end.steps[rows] += fine.steps
+        if len(rows):
+            solver = LevenbergMarquardt(self.plan.tolerance, damping=1e-7)
+            fine = _in_cache(problem.rows(rows), solver, zeros[rows], self.plan.max_steps)
+            end.z[rows], end.value[rows], end.status[rows] = fine.z, fine.value, fine.status
+            end.steps[rows] += fine.steps
         truth_free = torch.arange(count) < free.shape[1]
         return Ends.of(problem, end, truth_free.expand(r, count), held=False)
 
@@ -221,6 +223,21 @@ class LeastSquaresFit:
             chosen.append(measures[torch.arange(len(y))[:, None], best])
         return torch.cat(chosen)
 
+    def _rescaled(self, starts: Tensor, n: int, replicates: Sequence[int], attempt: int) -> Tensor:
+        """Where a scaling of the gate changes nothing, the same starts with a temperature of their own each.
+
+        Temperatures are drawn from the whole of Theta, evenly in their logarithm.
+        """
+        layout = self.model.layout
+        if not layout.scaled or self.theta.temperature is None:
+            return starts
+        low, high = (math.log(t) for t in self.theta.temperature)
+        draws = [generator(self.seed, i, n, 3, attempt).uniform(low, high, starts.shape[1]) for i in replicates]
+        factor = drawn(np.stack(draws)).exp() / starts[:, :, 0, layout.temperature]
+        out = starts.clone()
+        out[..., : layout.gate] *= factor[..., None, None]
+        return out
+
     def _best_experts(self, candidates: Tensor, x: Tensor, weight: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The candidates' gates ``(c, k, q)`` with the least-squares experts of each replicate, and their loss.
 
@@ -245,7 +262,7 @@ class LeastSquaresFit:
 
 def _in_cache(problem: LeastSquares, solver: LevenbergMarquardt, z: Tensor, max_steps: int) -> Iterate:
     """Run a solver on as many problems at a time as the cache holds: larger batches cost more for each."""
-    numbers = problem.observations.y.shape[-1] * problem.chart.reference[0].numel()
+    numbers = problem.observations.y.shape[-1] * math.prod(problem.chart.reference.shape[1:])
     rows = max(1, IN_CACHE // numbers)
     parts = [iterate(problem.rows(some), solver, z[some], max_steps) for some in torch.arange(len(z)).split(rows)]
     return Iterate(*[torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Iterate)])

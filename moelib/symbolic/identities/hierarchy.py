@@ -86,8 +86,8 @@ def hierarchical_missing_squares(dim: int = 2, expert: str = "linear") -> Iterat
 
 @identity(
     r"f_G = f_{G_*}, \quad \omega_{i} \to \omega_{i} \pm \delta \text{ with half the weight each, for all } i \in g",
-    r"numerator and denominator of the group $g$ are multiplied by $\cosh(\delta^{\top} x)$; the other groups do not"
-    " change and the leaves' answers are undefined functions",
+    r"each leaf alone is multiplied by $\cosh(\delta^{\top} x)$, so any number of leaves will do, and their answers are"
+    " undefined functions",
 )
 def inner_cosh(dim: int = 2, group: int = 0, leaves: Sequence[int] | None = None) -> Iterator[Equation]:
     """All leaves of one group split at once: with twice as many leaves in a group its inner gate is not determined.
@@ -108,13 +108,15 @@ def inner_cosh(dim: int = 2, group: int = 0, leaves: Sequence[int] | None = None
             moved = [half + shift, half - shift] if i in chosen else [inner[i]]
             new += [(g, sympy.expand(s), h[i]) for s in moved]
         after = mixture([g for g, _, _ in new], [s for _, s, _ in new], outer, [e for _, _, e in new])
+        one = sympy.exp(inner[0])
+        yield Equation(f"one leaf, d = {d}", one * (sympy.exp(shift) + sympy.exp(-shift)) / 2, sympy.cosh(shift) * one)
         yield Equation(f"groups {GROUPS}, group {group + 1}, d = {d}", after, mixture(GROUPS, inner, outer, h))
 
 
 @identity(
     r"f_G = f_{G_*}, \quad \bar{a}_{g} \to \bar{a}_{g} \pm \delta \text{ with half the weight each, for all } g",
-    r"each group is there twice with all its leaves; numerator and denominator of the outer gate are multiplied by"
-    r" $\cosh(\delta^{\top} x)$, and the leaves' answers are undefined functions",
+    r"each group is there twice with all its leaves; each alone is multiplied by $\cosh(\delta^{\top} x)$, so any"
+    " number of groups will do, and the leaves' answers are undefined functions",
 )
 def outer_cosh(dim: int = 2, groups: Sequence[int] | None = None) -> Iterator[Equation]:
     """All groups split at once: with twice as many groups the outer gate is not determined.
@@ -137,6 +139,8 @@ def outer_cosh(dim: int = 2, groups: Sequence[int] | None = None) -> Iterator[Eq
                 new += [(len(bids), inner[i], h[i]) for i, own in enumerate(GROUPS) if own == g]
                 bids.append(sympy.expand(bid))
         after = mixture([g for g, _, _ in new], [s for _, s, _ in new], bids, [e for _, _, e in new])
+        one = sympy.exp(outer[0])
+        yield Equation(f"one group, d = {d}", one * (sympy.exp(shift) + sympy.exp(-shift)) / 2, sympy.cosh(shift) * one)
         yield Equation(f"groups {GROUPS}, d = {d}", after, mixture(GROUPS, inner, outer, h))
 
 
