@@ -47,10 +47,14 @@ _HOME = {
     "Stopping": "stopping",
     "slope": "rates",
     "simulate": "claims.evaluate",
+    "simulate_together": "claims.evaluate",
     # claims
     "registry": "claims",
     "check": "claims.evaluate",
     "evaluate": "claims.evaluate",
+    "TruthTable": "claims.regime_table",
+    "RegimeTable": "claims.regime_table",
+    "parted": "claims.regime_table",
     # exact statements
     "interactions": "symbolic.interactions",
     "report": "symbolic.report",

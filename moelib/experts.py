@@ -109,7 +109,7 @@ def _flips(activation: str, weighted: bool) -> tuple[Copy, ...]:
     return ((("a", -1), ("b", -1)),) if parity == 1 else ()
 
 
-def _units(order: tuple[int, int], signs: tuple[int, int], letters: str) -> Copy:
+def _units(order: tuple[int, ...], signs: tuple[int, ...], letters: str) -> Copy:
     """Hidden units in another order, some with all their signs changed."""
     return tuple((f"{letter}{u}", sign) for u, sign in zip(order, signs, strict=True) for letter in letters)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from moelib.timings import Timings
 
 PUBLISHED = 1e5  # the largest size of published simulations
-COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F")  # distinct for colour-blind readers
-MARKERS = ("o", "s", "^", "D", "v")
+COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F", "#56B4E9")  # distinct for colour-blind readers
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:
@@ -48,6 +48,34 @@ def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:
     axes.set_yscale("log")
     axes.set_ylabel("error")
     axes.legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def across(results: Mapping[str, StudyResult], quantity: str, exponents: Sequence[float]) -> Figure:
+    """What is followed of several studies against n on logarithmic axes, one line per study, by label.
+
+    exponents : slopes of the dashed lines. A mean of 0 has no place on the axes; its line ends there.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    what, every = Followed.of(quantity), [n for r in results.values() for n in r.sizes]
+    for i, (label, result) in enumerate(results.items()):
+        samples = [_of(v, what) for v in result.values.values()]
+        middle = np.array([STATISTICS[what.statistic](s) if len(s) else np.nan for s in samples])
+        style = ("-", ":")[i // len(COLOURS) % 2]
+        axes.plot(
+            np.array(result.sizes, dtype=float), np.where(middle > 0, middle, np.nan), style, label=label,
+            color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], markersize=3.5, linewidth=1.2,
+        )  # fmt: skip
+    sizes = np.array(sorted(set(every)), dtype=float)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    for exponent in exponents:
+        line = np.sqrt(low * high) * (sizes / np.sqrt(sizes[0] * sizes[-1])) ** exponent
+        axes.plot(sizes, line, "--", color="0.5", linewidth=0.9, label=f"slope {exponent:g}")
+    axes.set_ylim(low, high)
+    _sizes_axis(axes, sizes)
+    axes.set_ylabel("error")
+    axes.legend(fontsize=8, loc="lower left", ncols=2)
     return figure
 
 

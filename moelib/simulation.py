@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -22,6 +22,7 @@ from moelib.results import StudyResult
 from moelib.store import Arrays, Store
 from moelib.study import Study
 
+Task = tuple[int, int, range]  # the study's place, the size, the replicates
 BLOCK = 100  # replicates fitted in one batch; part of what determines a result byte by byte
 
 
@@ -40,30 +41,49 @@ def run(
     progress : called with (blocks done, blocks in all). device : a torch device, by default the GPU
     when there is one. Raises ValueError for an unknown profile or parameter.
     """
-    study = study.with_parameters(parameters or {})
-    scale = study.scale(profile)
-    Experiment.of(study)  # a wrong name is told before anything is started
+    (result,) = run_together([study], profile, parameters, store, workers, progress, device)
+    return result
+
+
+def run_together(
+    studies: Sequence[Study],
+    profile: str = "laptop",
+    parameters: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    device: str | None = None,
+) -> list[StudyResult]:
+    """Run several studies as :func:`run` runs one, with the same processes; the results are the same."""
+    studies = [study.with_parameters(parameters or {}) for study in studies]
+    scales = [study.scale(profile) for study in studies]
+    for study in studies:
+        Experiment.of(study)  # a wrong name is told before anything is started
     device = device or default_device()
-    tasks = [(n, block) for n in scale.sizes for block in _blocks(scale.replicates_at(n))]
-    found: dict[tuple[int, range], Arrays] = {}
-    for task in tasks:
-        stored = store.load(_key(study, *task, device)) if store else None
+    tasks = [(i, n, b) for i, scale in enumerate(scales) for n in scale.sizes for b in _blocks(scale.replicates_at(n))]
+    found: dict[Task, Arrays] = {}
+    for i, n, block in tasks:
+        stored = store.load(_key(studies[i], n, block, device)) if store else None
         if stored is not None:
-            found[task] = stored
+            found[i, n, block] = stored
     waiting = [task for task in tasks if task not in found]
     parallel = len(waiting) > 1 and device == "cpu" and _importable_main()
     with _executor(workers if parallel else 1) as executor:
-        for count, (task, arrays) in enumerate(_results(executor, study, waiting, device), len(found) + 1):
+        for count, (task, arrays) in enumerate(_results(executor, studies, waiting, device), len(found) + 1):
+            i, n, block = task
             if store:
-                store.save(_key(study, *task, device), arrays)
+                store.save(_key(studies[i], n, block, device), arrays)
             found[task] = arrays
             if progress:
                 progress(count, len(tasks))
-    values = {}
-    for n in scale.sizes:
-        cells = [found[n, block] for block in _blocks(scale.replicates_at(n))]
-        values[n] = {name: np.concatenate([c[name] for c in cells]) for name in cells[0]}
-    return StudyResult(study, profile, device, scale.sizes, values)
+    results = []
+    for i, (study, scale) in enumerate(zip(studies, scales, strict=True)):
+        values = {}
+        for n in scale.sizes:
+            cells = [found[i, n, block] for block in _blocks(scale.replicates_at(n))]
+            values[n] = {name: np.concatenate([c[name] for c in cells]) for name in cells[0]}
+        results.append(StudyResult(study, profile, device, scale.sizes, values))
+    return results
 
 
 def _blocks(replicates: int) -> list[range]:
@@ -71,14 +91,14 @@ def _blocks(replicates: int) -> list[range]:
 
 
 def _results(
-    executor: ProcessPoolExecutor | None, study: Study, tasks: list[tuple[int, range]], device: str
-) -> Iterator[tuple[tuple[int, range], Arrays]]:
+    executor: ProcessPoolExecutor | None, studies: Sequence[Study], tasks: list[Task], device: str
+) -> Iterator[tuple[Task, Arrays]]:
     """Each task with its block as soon as it is there, so that no finished block waits unsaved for a slow one."""
     if executor is None:
-        for task in tasks:
-            yield task, _run_block((study, *task, device))
+        for i, n, block in tasks:
+            yield (i, n, block), _run_block((studies[i], n, block, device))
         return
-    futures = {executor.submit(_run_block, (study, *task, device)): task for task in tasks}
+    futures = {executor.submit(_run_block, (studies[i], n, b, device)): (i, n, b) for i, n, b in tasks}
     for future in as_completed(futures):
         yield futures[future], future.result()
 

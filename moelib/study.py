@@ -124,9 +124,8 @@ class LeastSquaresStudy(Study):
     the hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a
     Voronoi cell, nearest in "location" (slope and expert) or in "slope". lengths : distances between two experts of a
     cell that are tried, increasing, when the diameter of the near-optimal set is wanted: with k = k* + 1 of the
-    measures within
-    one log-likelihood unit of the best fit, with k = k* of those with one atom more that fit at least as well as the
-    truth.
+    measures within one log-likelihood unit of the best fit, with k = k* of those with one atom more that fit at least
+    as well as the truth.
     """
 
     sigma: float

@@ -121,8 +121,8 @@ def compare(
     atom alone in its cell the one with the least loss is kept: a size-1 cell pins the gauge, so that no other
     cell's error leaks into it. nearest : "location" assigns an atom to the true atom nearest in gate slope and
     expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. copies : the
-    exchanges and signs of expert parameters that change no value; of a fitted expert the copy nearest to the true one
-    counts.
+    exchanges and signs of expert parameters that change no value, see :meth:`moelib.formula.Formula.exchanges`; of a
+    fitted expert the copy nearest to the true one counts.
     """
     best: Comparison | None = None
     score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)

@@ -14,6 +14,7 @@ from moelib.claims import STUDIES, registry
 from moelib.claims import claim as look_up
 from moelib.claims.claim import Claim, Outcome, Outcomes
 from moelib.rates import holm
+from moelib.simulation import run_together
 from moelib.store import Store
 
 if TYPE_CHECKING:
@@ -115,15 +116,26 @@ def simulate(study: str, profile: str = "laptop", store: str | None = None, **pa
     store : folder in which blocks of results are kept and found again. A parameter that is None keeps its value.
     Raises ValueError for an unknown study, profile or parameter, and for a folder that cannot be written.
     """
-    if study not in STUDIES:
-        raise ValueError(f"unknown study {study!r}; known: {', '.join(STUDIES)}")
+    (result,) = simulate_together((study,), profile, store, **parameters)
+    return result
+
+
+def simulate_together(
+    studies: Sequence[str], profile: str = "laptop", store: str | None = None, **parameters: Any
+) -> list[StudyResult]:
+    """Run several studies as :func:`simulate` runs one, with the same processes, which takes less time."""
+    for study in studies:
+        if study not in STUDIES:
+            raise ValueError(f"unknown study {study!r}; known: {', '.join(STUDIES)}")
+    told = studies[0] if len(studies) == 1 else f"{len(studies)} studies"
 
     def say(done: int, total: int) -> None:
-        print(f"\r{study}: {done} of {total} blocks", end="\n" if done == total else "", file=sys.stderr)
+        print(f"\r{told}: {done} of {total} blocks", end="\n" if done == total else "", file=sys.stderr)
 
     given = {name: value for name, value in parameters.items() if value is not None}
     folder = Store(Path(store)) if store else None
-    return STUDIES[study].run(profile, parameters=given, store=folder, workers=processors(), progress=say)
+    chosen = [STUDIES[study] for study in studies]
+    return run_together(chosen, profile, parameters=given, store=folder, workers=processors(), progress=say)
 
 
 def processors() -> int:

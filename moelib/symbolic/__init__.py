@@ -62,6 +62,7 @@ _HOMES = {
     "strong_independence": "conditions.identifiability",
     "flipped_pair": "conditions.identifiability",
     "ridge_sets_agree": "conditions.identifiability",
+    "split": "conditions.tables",
     "full_rank": "conditions.jacobian",
     "cell_rank": "conditions.jacobian",
     "not_a_flat_softmax": "identities.hierarchy",

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from moelib.symbolic.algebra.independence import Decision, FunctionSet, Member, decide, merged, relations_of
 from moelib.symbolic.algebra.kernels import almost_everywhere
+from moelib.symbolic.algebra.relations import vanishes
 from moelib.symbolic.conditions.regression import Regression, Row, regression
 from moelib.symbolic.symmetry.dimension import pivots
 from moelib.symbolic.verdict import Verdict
@@ -78,9 +79,9 @@ def cell_rank(
 
     cell : the place of that atom among the rows, from 0. expect : "independent" or "dependent"; the verdict is false
     where the other was found, or neither. Second derivatives in two different coordinates may be combinations of first
-    ones, as a ridge expert's are; that is harmless, and they are left out. Other arguments and errors as in
-    :func:`full_rank`; ValueError also for a cell that does not exist, a gate without normalised exponential weights and
-    another word.
+    ones, as a ridge expert's are, or 0, as those in two hidden units; that is harmless, and they are left out. Other
+    arguments and errors as in :func:`full_rank`; ValueError also for a cell that does not exist, a gate without
+    normalised exponential weights and another word.
     """
     if expect not in (INDEPENDENT, DEPENDENT):
         raise ValueError(f"expected {INDEPENDENT!r} or {DEPENDENT!r}; got {expect!r}")
@@ -141,8 +142,9 @@ def _first(model: Regression, s: Any) -> Member:
 def _of_cell(model: Regression, cell: int, held: set[Any]) -> tuple[list[Member], list[str]]:
     """First and second derivatives by the atom's own parameters, each function once, and the relations set aside.
 
-    A second derivative in two different coordinates that is a combination of first ones is left out: where the squares
-    are seen it is as small as they are, and the first moments with it. All of this with the atom's mean undefined.
+    A second derivative in two different coordinates that is 0 or a combination of first ones is left out: where the
+    squares are seen it is as small as they are, and the first moments with it. All of this with the atom's mean
+    undefined.
     """
     import sympy
 
@@ -154,8 +156,10 @@ def _of_cell(model: Regression, cell: int, held: set[Any]) -> tuple[list[Member]
         e = sympy.diff(c.unit, v, w) - mean * sympy.diff(c.weight, v, w)
         named.append((rf"\Psi_{{{v.name} {w.name}}}", e, "square" if v == w else "mixed"))
     flat = [(name, almost_everywhere(sympy.sympify(e).doit()), kind) for name, e, kind in named]
+    missing = [name for name, e, kind in flat if kind == "mixed" and vanishes(e)]
+    aside = [" = ".join([*missing, "0"])] if missing else []
+    flat = [row for row in flat if row[0] not in missing]
     members = list(merged("derivatives of one atom", flat, (*model.x, mean)).members)
-    aside: list[str] = []
     while (found := _superfluous(members, (*model.x, mean))) is not None:
         members.remove(found[0])
         aside.append(found[1])
