@@ -36,12 +36,12 @@ def _scales(replicates: int, early: int, sizes: tuple[int, ...] = DECADES) -> di
 
 def _study(
     name: str, expert: str, truth: tuple[tuple[float, ...], ...], half_width: float, seed: int, *, nodes: int = 32,
-    lengths: tuple[float, ...] = (), plan: Plan = RIDGE,
+    lengths: tuple[float, ...] = (), plan: Plan = RIDGE, replicates: int = 200,
 ) -> LeastSquaresStudy:  # fmt: skip
     return LeastSquaresStudy(
         id=f"ridge-{name}", gate="softmax", expert=expert, truth=truth, components=len(truth), sigma=0.1,
         half_width=half_width, nodes=nodes, theta=THETA, plan=plan, seed=seed, lengths=lengths,
-        scales=_scales(200, 20),
+        scales=_scales(replicates, replicates // 10),
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ SIGMOID = _study("sigmoid", "sigmoid", ((2.0, 0.0, 4.0, -2.5), (0.0, 0.0, -4.0, 
 GELU = _study("gelu", "gelu", ((2.0, 0.0, 3.0, 2.0), (0.0, 0.0, -3.0, 2.0)), 4.0, 20261203, lengths=(1.0,))
 NETWORKS = _study(
     "ffn", "ffn_tanh", ((1.0, 0.0, 1.0, 0.5, 2.0, -3.0), (0.0, 0.0, -4.0, 0.5, 2.0, 3.0)), 4.0, 20261204,
-    nodes=48, plan=NETWORK,
+    nodes=48, plan=NETWORK, replicates=150,
 )  # fmt: skip
 ZERO = _study(
     "zero-slope", "tanh", ((1.0, -1.0, 0.0, 1.5), (0.0, 0.0, 3.0, 0.0)), 3.0, 20261205, lengths=(1.0,)
@@ -89,7 +89,7 @@ WEIGHTED = _study(
 WEIGHTED_NETWORKS = _study(
     "weighted-ffn", "weighted_ffn_tanh",
     ((4.0, 0.0, -4.0, 3.0, -2.0, 1.0, -2.5, 1.0), (0.0, 0.0, 1.0, 2.5, 1.0, 4.0, 3.0, 2.0)), 4.0, 20261209,
-    lengths=(1.0,),
+    lengths=(1.0,), replicates=150,
 )  # fmt: skip
 GELU_OVER = _over(GELU, 20261210, 250, DECADES, Plan(candidates=8000))
 NETWORKS_OVER = _over(NETWORKS, 20261211, 150, DECADES[2:], NETWORK)
