@@ -210,42 +210,31 @@ class HierarchicalExpansion:
     def curvature(self, c: Float[Tensor, "r n"], jacobian: Float[Tensor, "r n kq"]) -> Float[Tensor, "r kq kq"]:
         r"""The contraction :math:`\sum_l c_l\, \partial^2 f(x_l)` ``(r, k*q, k*q)`` for c ``(r, n)``.
 
-        With D and E the derivatives of the logarithms of a leaf's share of groups and of its group, in the scores, it
-        is :math:`\sum_i c w_i [h_i (D+E)_i (D+E)_i^\top - f D_i D_i^\top - f_g E_i E_i^\top]`, and what the experts
-        add.
+        A derivative by a score of the outer gate multiplies what belongs to its group by 1 and everything by
+        :math:`-W_g`; one of an inner gate multiplies what belongs to its leaf by 1 and to its group by
+        :math:`-\pi_i`. So all of it is :math:`\sum_l c_l J` times the features, and times the features weighted.
         """
-        r, _, k = self.weights.shape
+        k = self.weights.shape[-1]
         size, groups = self.features.shape[-1], len(self.first)
-        q = 2 * size + self.dh.shape[-1]
-        eye = torch.eye(groups, dtype=c.dtype, device=c.device)
-        leaf = torch.eye(k, dtype=c.dtype, device=c.device)
-        d = ((eye - self.shares[..., None, :]).transpose(-1, -2) @ self.member.T).transpose(-1, -2)  # leaf by group
-        same = self.member @ self.member.T
-        e = leaf - same * self.within[..., None, :]  # leaf by leaf
-        cw = c[..., None] * self.weights
-        score = torch.cat((d, e), -1)  # (r, n, k, T): a leaf's logarithm in the T scores
-        alone = torch.cat((d, torch.zeros_like(e)), -1)
-        own = torch.cat((torch.zeros_like(d), e), -1)
-        group = self.values @ self.member.T
-        square = (cw * self.h)[..., None] * score
-        pairs = square.transpose(-1, -2) @ score
-        pairs = pairs - ((cw * self.mean[..., None])[..., None] * alone).transpose(-1, -2) @ alone
-        pairs = pairs - ((cw * group)[..., None] * own).transpose(-1, -2) @ own
-        outer = (self.features[..., None] * self.features[..., None, :]).flatten(-2)
-        both = (pairs.flatten(-2).transpose(-1, -2) @ outer).view(r, groups + k, groups + k, size, size)
-        both = both.transpose(2, 3).reshape(r, (groups + k) * size, -1)
-        # where the T scores and the experts stand among the k*q coordinates
-        place = [i * q for i in self.first] + [i * q + size for i in range(k)]
-        at = (torch.tensor(place, device=c.device)[:, None] + torch.arange(size, device=c.device)).flatten()
-        experts = torch.arange(k * q, device=c.device).view(k, q)[:, 2 * size :]
-        out = c.new_zeros(r, k * q, k * q)
-        out[:, at[:, None], at] = both
-        pull = ((cw[..., None] * score)[..., None] * self.features[:, :, None, None]).flatten(-2)  # (r, n, k, T*size)
-        cross = pull.permute(0, 2, 3, 1) @ self.dh.transpose(1, 2)  # (r, k, T*size, e)
-        cross = cross.transpose(1, 2).flatten(-2)
-        out[:, at[:, None], experts.flatten()] = cross
-        out[:, experts.flatten()[:, None], at] = cross.transpose(-1, -2)
+        features = self.features[:, :, None]
+        outer, inner = (w[..., None] * features for w in (self.shares, self.within))
+        right = torch.cat((features, outer, inner), 2).flatten(-2)
+        sums = (c[..., None] * jacobian).transpose(-1, -2) @ right
+        sums = sums.unflatten(-1, (1 + groups + k, size)).unflatten(1, (k, -1))  # (r, k, q, 1 + G + k, size)
+        plain, by_outer, by_inner = sums[:, :, :, :1], sums[:, :, :, 1 : 1 + groups], sums[:, :, :, 1 + groups :]
+        own = c.new_ones(k, sums.shape[2])
+        own[:, :size] = 0  # an outer gate is its group's, not its leaf's
+        group = own[..., None] * self.member[:, None]  # what belongs to each group, (k, q, G)
+        group[list(self.first), :size] += 0.5 * self.member[list(self.first), None]
+        leaf = own[..., None] * torch.eye(k, dtype=c.dtype, device=c.device)[:, None]
+        leaf[:, size : 2 * size] *= 0.5  # the square of a coordinate is counted twice below
+        same = own[..., None] * (self.member @ self.member.T)[:, None]
+        half = c.new_zeros(*sums.shape[:3], k, sums.shape[2])  # (r, k, q, k, q)
+        half[:, :, :, list(self.first), :size] = group[..., None] * plain - by_outer
+        half[..., size : 2 * size] = leaf[..., None] * plain - same[..., None] * by_inner
         if self.ddh is not None:
-            bent = (cw[..., None, None] * self.ddh).sum(1)
-            out[:, experts[:, :, None], experts[:, None]] = bent
-        return out
+            bent = 0.5 * (c[..., None] * self.weights)[..., None, None] * self.ddh
+            for i in range(k):
+                half[:, i, 2 * size :, i, 2 * size :] = bent[:, :, i].sum(1)
+        half = half.flatten(3).flatten(1, 2)
+        return half + half.transpose(-1, -2)

@@ -15,6 +15,7 @@ from moelib.densities import DENSITIES
 from moelib.density_models import DensityMoE
 from moelib.designs import QuadratureDesign
 from moelib.extended import mpmath_world, of_formula, value_and_slopes
+from moelib.hierarchical import HierarchicalMoE
 from moelib.models import RegressionMoE
 
 Slopes = tuple[Any, list[Any]]  # a value and its partial derivatives
@@ -76,9 +77,12 @@ class Information:
     def extended_root(self) -> list[list[Any]]:
         """The same in mpmath's numbers, at its working precision.
 
-        Raises ValueError for components that are not Gaussian.
+        Raises ValueError for components that are not Gaussian, and for hierarchies.
         """
         from mpmath import mp
+
+        if isinstance(self.model, HierarchicalMoE):
+            raise ValueError("extended precision is for gates of one level, and the model is hierarchical")
 
         full = self._regression_rows() if isinstance(self.model, RegressionMoE) else self._density_rows()
         places = self.free().values()

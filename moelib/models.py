@@ -14,6 +14,7 @@ from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import SOFTMAX, Normaliser
 from moelib.layout import Layout
+from moelib.ops import torch_world
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,11 @@ def jet(
 
     values ``(r, k, u)`` -> value ``(r, n, k)``, first ``(r, n, k, u)``, second ``(r, n, k, u, u)``
     or None for a formula that is affine in its parameters. Every point gets its own copy of the
-    parameters, so that one reverse sweep gives the derivatives at all points.
+    parameters, so that one reverse sweep gives the derivatives at all points; of a ridge function its own
+    copy of a.x + b, which is all that it depends on.
     """
+    if "ridge" in formula.traits and "affine" not in formula.traits:
+        return _ridge_jet(formula, x, values)
     (r, k, u), n = values.shape, x.shape[-2]
     points = x.expand(r, n, -1).reshape(r * n, 1, -1)
     own = values[:, None].expand(r, n, k, u).reshape(r * n, k, u).requires_grad_()
@@ -162,3 +166,15 @@ def jet(
         rows = [grad(first[..., c].sum(), own, retain_graph=c + 1 < u, materialize_grads=True)[0] for c in range(u)]
         second = torch.stack(rows, -1).detach().view(r, n, k, u, u)
     return value.detach().view(r, n, k), first.detach().view(r, n, k, u), second
+
+
+def _ridge_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    features = torch.cat((x, torch.ones_like(x[..., :1])), -1)
+    z = (features @ values.transpose(-1, -2)).requires_grad_()
+    nothing = torch.zeros_like(x[..., :1, :])
+    value = formula.fn(torch_world(), nothing, torch.zeros_like(values[:1, :1, :-1]), z)
+    first = grad(value.sum(), z, create_graph=True)[0]
+    second = grad(first.sum(), z, materialize_grads=True)[0]
+    columns = features[..., None, :]
+    pairs = columns[..., None] * columns[..., None, :]
+    return value.detach(), first.detach()[..., None] * columns, second[..., None, None] * pairs

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from moelib.timings import Timings
 
 PUBLISHED = 1e5  # the largest size of published simulations
-COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F")  # distinct for colour-blind readers
-MARKERS = ("o", "s", "^", "D", "v")
+COLOURS = ("#0072B2", "#009E73", "#D55E00", "#AA4499", "#8C6D1F", "#56B4E9")  # distinct for colour-blind readers
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def errors(result: StudyResult, predictions: Mapping[str, float]) -> Figure:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 LARGEST_SIZE = 10**15
-HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))  # 10^3 .. 10^13
+DECADES = tuple(10**e for e in range(3, 14))  # 10^3 .. 10^13
+HALF_DECADES = tuple(round(10 ** (e / 2)) for e in range(6, 27))
 
 
 def check_size(n: Any) -> None:
