@@ -52,6 +52,7 @@ _HOME = {
     "registry": "claims",
     "check": "claims.evaluate",
     "evaluate": "claims.evaluate",
+    "RIDGE_KINDS": "claims.ridge_regimes",
     "TruthTable": "claims.regime_table",
     "RegimeTable": "claims.regime_table",
     "parted": "claims.regime_table",

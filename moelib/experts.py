@@ -83,7 +83,7 @@ def ffn_tanh(m: Any, x: Any, a1: Any, b1: Any, a2: Any, b2: Any) -> Any:
 
     .. math:: h(x, (a_1, b_1, a_2, b_2)) = \tanh(a_1^\top x + b_1) + \tanh(a_2^\top x + b_2)
 
-    a1, a2 : vectors of length d. b1, b2 : scalars. Source: nguyen2024leastsquares.
+    a1 : vector of length d. b1 : scalar. a2 : vector of length d. b2 : scalar. Source: nguyen2024leastsquares.
     """
     return m.tanh(m.dot(a1, x) + b1) + m.tanh(m.dot(a2, x) + b2)
 
@@ -93,7 +93,8 @@ def weighted_ffn_tanh(m: Any, x: Any, a1: Any, b1: Any, c1: Any, a2: Any, b2: An
 
     .. math:: h(x, (a_1, b_1, c_1, a_2, b_2, c_2)) = c_1 \tanh(a_1^\top x + b_1) + c_2 \tanh(a_2^\top x + b_2)
 
-    a1, a2 : vectors of length d. b1, b2, c1, c2 : scalars. Source: nguyen2024leastsquares.
+    a1 : vector of length d. b1 : scalar. c1 : scalar. a2 : vector of length d. b2 : scalar. c2 : scalar.
+    Source: nguyen2024leastsquares.
     """
     return c1 * m.tanh(m.dot(a1, x) + b1) + c2 * m.tanh(m.dot(a2, x) + b2)
 

@@ -151,6 +151,8 @@ CATALOGUED = {
     EXPERTS["linear"]: LINE,
     EXPERTS["linear_no_intercept"]: "a*x",
     EXPERTS["constant"]: "b",
+    EXPERTS["ffn_tanh"]: "tanh(a1*x + b1) + tanh(a2*x + b2)",
+    EXPERTS["weighted_ffn_tanh"]: "c1*tanh(a1*x + b1) + c2*tanh(a2*x + b2)",
     SCORES["linear"]: "β1*x + β0",
     SCORES["temperature"]: "(beta1*x + beta0)/tau",
     **{SCORES[f"activated_{n}"]: f"({n}({SCORE}) + beta0)/τ" for n in ACTIVATIONS},

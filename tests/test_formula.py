@@ -69,7 +69,7 @@ def test_functions_go_by_their_names_and_say_what_they_take(name) -> None:
     assert first.endswith(".")
     assert equation.startswith(".. math:: ")
     shapes = [f"{p.name} : {'vector of length d' if p.event_shape else 'scalar'}." for p in formula.params]
-    assert rest.strip() == " ".join([*shapes, f"Source: {formula.source}."])
+    assert " ".join(rest.split()) == " ".join([*shapes, f"Source: {formula.source}."])
 
 
 @pytest.mark.parametrize("catalogue", [SCORES, EXPERTS, NORMALISERS], ids=["scores", "experts", "normalisers"])

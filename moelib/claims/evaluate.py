@@ -14,7 +14,6 @@ from moelib.claims import STUDIES, registry
 from moelib.claims import claim as look_up
 from moelib.claims.claim import Claim, Outcome, Outcomes
 from moelib.rates import holm
-from moelib.simulation import run_together
 from moelib.store import Store
 
 if TYPE_CHECKING:
@@ -124,6 +123,8 @@ def simulate_together(
     studies: Sequence[str], profile: str = "laptop", store: str | None = None, **parameters: Any
 ) -> list[StudyResult]:
     """Run several studies as :func:`simulate` runs one, with the same processes, which takes less time."""
+    from moelib.simulation import run_together
+
     for study in studies:
         if study not in STUDIES:
             raise ValueError(f"unknown study {study!r}; known: {', '.join(STUDIES)}")

@@ -39,6 +39,7 @@ UNSUITABLE = {
     **dict.fromkeys(("relu", "weighted_relu"), "has a kink"),
     **dict.fromkeys(("weighted_square", "weighted_cube"), "its scale is c's or (a, b)'s"),
     "weighted_exp": "c and exp(b) are one factor",
+    **dict.fromkeys(("ffn_tanh", "weighted_ffn_tanh"), "nearly as many parameters as these designs have nodes"),
 }
 SMOOTH = [name for name in EXPERTS if name not in UNSUITABLE]
 EXPERT_ROWS = {"a": (1.0, -1.2), "b": (0.4, -0.7), "c": (1.5, 1.0)}

@@ -41,9 +41,19 @@ OTHERS: list[Point] = [
     {"c": R(1, 2), "tau": R(1, 2), "tau1": R(1), "tau2": R(2), "lam": R(1, 2)},
     {"c": R(3), "tau": R(4), "tau1": R(1, 4), "tau2": R(1, 2), "lam": R(2, 3)},
 ]
+# the second hidden unit: a2.x + b2 = 3/4 + 1/2 = 5/4;   -4 + 1/2 - 1 = -9/2;   1/2 - 2 + 1 = -1/2
+SECOND: list[Point] = [
+    {"a2": (R(1),), "b2": R(1, 2), "c2": R(1, 2)},
+    {"a2": (R(-1), R(1)), "b2": R(-1), "c2": R(-1)},
+    {"a2": (R(0), R(2), R(1, 3)), "b2": R(1), "c2": R(2)},
+]
+UNITS: list[Point] = [
+    {"a1": w, "b1": b, "c1": more["c"], **second}
+    for w, b, more, second in zip(SLOPES, BIASES, OTHERS, SECOND, strict=True)
+]
 POINTS: list[tuple[tuple[Any, ...], Point]] = [
-    (x, {"beta1": w, "beta0": b, "a": w, "b": b, "outer1": w, "outer0": c, "omega": v, "beta": b, **more})
-    for x, w, b, v, c, more in zip(X, SLOPES, BIASES, INNER, OUTER, OTHERS, strict=True)
+    (x, {"beta1": w, "beta0": b, "a": w, "b": b, "outer1": w, "outer0": c, "omega": v, "beta": b, **more, **units})
+    for x, w, b, v, c, more, units in zip(X, SLOPES, BIASES, INNER, OUTER, OTHERS, UNITS, strict=True)
 ]
 # The value of each formula at those three: rational ones by hand; others from the textbook's definition, by mpmath
 # at 50 digits (the cosine as u / |beta1| / |x|, GELU by quadrature of the normal density, tanh as sinh / cosh).
@@ -91,6 +101,8 @@ EXACT: dict[str, list[str]] = {
     "expert weighted_softplus": ["-2.62652337503644567", "0.568435503057449972", "0.23666920287764887"],
     "expert weighted_sin": ["-1.68294196961579301", "0.340819380011667083", "-1.79541643231186948"],
     "expert weighted_exp": ["-5.43656365691809047", "1.05850000830633733", "0.246254995871696386"],
+    "expert ffn_tanh": ["1.60987779591327779", "-0.364604258460740217", "-1.44873145541144005"],
+    "expert weighted_ffn_tanh": ["-1.09904649193277333", "1.3173276870416712", "-3.88407720897431038"],
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from moelib.formula import Formula
+from moelib.formula import Copy, Formula
 from moelib.gates import scores
 from moelib.gates.catalogue import SCORES
 
@@ -146,8 +146,34 @@ def of(name: str, formula: Formula) -> list[Invariance]:
     if "tau" in parameters:
         wrong = lambda m, x, w, b, tau: fn(m, x, w, b, tau**2)  # noqa: E731
         found.append(Invariance("the temperature divides", tripled("tau", power=-1), wrong))
+    for copy in formula.copies:
+        found.append(Invariance(f"copy {_told(formula, copy)}", _copied(formula, copy), _with_each(fn)))
     if "c" in parameters:
         found.append(
             Invariance("linear in the output weight", tripled("c", power=1), lambda m, x, a, b, c: fn(m, x, a, b, c**2))
         )
     return found
+
+
+def _told(formula: Formula, copy: Copy) -> str:
+    return " ".join(f"{p.name}={'-' if s < 0 else ''}{n}" for p, (n, s) in zip(formula.params, copy, strict=True))
+
+
+def _copied(formula: Formula, copy: Copy) -> Callable[[Value, tuple[Any, ...], dict[str, Any]], Any]:
+    """What changes when each parameter takes the value of another one, with a sign."""
+
+    def residual(f: Value, x: tuple[Any, ...], v: dict[str, Any]) -> Any:
+        image = {p.name: times(sign, v[name]) for p, (name, sign) in zip(formula.params, copy, strict=True)}
+        return f(x, v | image) - f(x, v)
+
+    return residual
+
+
+def _with_each(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula plus the bias of each hidden unit, or the one bias, with a factor of its own."""
+
+    def wrong(m: Any, x: Any, *params: Any) -> Any:
+        biases = params[1:2] + params[len(params) // 2 + 1 :][:1]
+        return fn(m, x, *params) + sum(((i + 1) * b for i, b in enumerate(biases)), 0 * biases[0])
+
+    return wrong
