@@ -54,7 +54,7 @@ TANH = replace(
     theta=Theta(slope_gap=16, bias_gap=10, expert=8, temperature=(0.2, 5.0)),
     plan=Plan(free=5, rounds=8),
     seed=20261128,
-    scales=LINEAR.scales | {"laptop": Scale(DECADES, 260, early=20)},
+    scales={**LINEAR.scales, "laptop": Scale(DECADES, 260, early=20)},
 )
 TANH_EXACT = replace(TANH, id="dense-to-sparse-tanh-exact", components=2, seed=20261129, scales=LINEAR.scales)
 TANH_CONTROL = replace(
