@@ -17,7 +17,7 @@ HALF = math.log(0.5)
 
 def truth(expert: str) -> list[tuple[float, ...]]:
     """The same gate with as many parameters of the expert as it has: slopes, biases and output weights."""
-    return [(*row, 1.5, -0.5, 0.75)[: 2 + EXPERTS[expert].size(1)] for row in TRUTH]
+    return [(*row, 1.5, -0.5, 0.75, 2.0)[: 2 + EXPERTS[expert].size(1)] for row in TRUTH]
 
 
 @pytest.mark.parametrize("expert", EXPERTS)
