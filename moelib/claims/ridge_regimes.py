@@ -80,7 +80,7 @@ SIGMOID = _study("sigmoid", "sigmoid", ((2.0, 0.0, 4.0, -2.5), (0.0, 0.0, -4.0, 
 GELU = _study("gelu", "gelu", ((2.0, 0.0, 3.0, 2.0), (0.0, 0.0, -3.0, 2.0)), 4.0, 20261203, lengths=(1.0,))
 NETWORKS = _study(
     "ffn", "ffn_tanh", ((1.0, 0.0, 1.0, 0.5, 2.0, -3.0), (0.0, 0.0, -4.0, 0.5, 2.0, 3.0)), 4.0, 20261204,
-    nodes=48, plan=NETWORK, replicates=150,
+    nodes=48, plan=NETWORK, replicates=120,
 )  # fmt: skip
 ZERO = _study(
     "zero-slope", "tanh", ((1.0, -1.0, 0.0, 1.5), (0.0, 0.0, 3.0, 0.0)), 3.0, 20261205, lengths=(1.0,)
@@ -94,7 +94,7 @@ WEIGHTED = _study(
 WEIGHTED_NETWORKS = _study(
     "weighted-ffn", "weighted_ffn_tanh",
     ((4.0, 0.0, -4.0, 3.0, -2.0, 1.0, -2.5, 1.0), (0.0, 0.0, 1.0, 2.5, 1.0, 4.0, 3.0, 2.0)), 4.0, 20261209,
-    lengths=(1.0,), replicates=150,
+    lengths=(1.0,), replicates=120,
 )  # fmt: skip
 GELU_OVER = _over(GELU, 20261210, 250, (*DECADES[:5], *HALF_DECADES[10:]), Plan(candidates=8000))
 NETWORKS_OVER = _over(NETWORKS, 20261211, 150, DECADES[2:], NETWORK)
