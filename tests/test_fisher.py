@@ -297,3 +297,13 @@ def test_what_does_not_fit_a_band_says_so() -> None:
         band.sd(0)
     with pytest.raises(ValueError, match=r"errors must have the shape \(r >= 2, 8\), got \(3, 7\)"):
         band.check(np.zeros((3, 7)), 100)
+
+
+def test_a_band_of_a_hierarchy_is_double_precision_alone() -> None:
+    """Its outer parameters stand in every leaf of their group; more digits are refused."""
+    experiment = Experiment.of(STUDIES["hierarchical-exact"])
+    band = fisher_band(experiment, digits=16)
+    assert len(band.names) == 15
+    assert r"\bar{a}_{1,1}" in band.names
+    with pytest.raises(ValueError, match="gates of one level, and the model is hierarchical"):
+        fisher_band(experiment, digits=50)

@@ -58,8 +58,11 @@ class Theta:
     def spread(self, inside: Tensor, layout: Layout) -> Tensor:
         """Measures ``(.., k, q)`` from numbers of the same shape between -1/4 and 1/4: within half the set, or so.
 
-        Temperatures are spread over the whole set, evenly in their logarithm.
+        Temperatures are spread over the whole set, evenly in their logarithm; a gate whose scaling changes nothing has
+        as much of the set at each of them.
         """
+        import torch
+
         out = inside * 2 * self.expert
         kinds = layout.kinds
         for c, kind in enumerate(kinds):
@@ -70,7 +73,12 @@ class Theta:
             elif kind == "temperature":
                 low, high = (math.log(t) for t in self.temperature or (0.1, 10))
                 out[..., c] = (0.5 * (low + high) + 2 * inside[..., c] * (high - low)).exp()
-        return layout.tied(out)
+        out = layout.tied(out)
+        if layout.scaled:  # what counts is the gate over its temperature: as much of it at every temperature
+            tau = out[..., layout.temperature, None]
+            largest = tau.amax() if self.temperature is None else self.temperature[1]
+            out[..., : layout.gate] = torch.cat((out[..., : layout.gate - 1] * (tau / largest), tau), -1)
+        return out
 
 
 @dataclass(frozen=True)
