@@ -75,7 +75,7 @@ def across(results: Mapping[str, StudyResult], quantity: str, exponents: Sequenc
     axes.set_ylim(low, high)
     _sizes_axis(axes, sizes)
     axes.set_ylabel("error")
-    axes.legend(fontsize=8, loc="lower left", ncols=2)
+    axes.legend(fontsize=8, loc="upper right")
     return figure
 
 

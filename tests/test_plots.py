@@ -92,3 +92,14 @@ def test_a_smoke_run_can_be_drawn() -> None:
         warnings.simplefilter("error")
         for figure in (plots.errors(smoke, PREDICTED), plots.local_slopes(smoke, PREDICTED), plots.regimes(smoke)):
             figure.canvas.draw()
+
+
+def test_several_studies_share_a_figure_and_a_mean_of_zero_ends_a_line() -> None:
+    study = STUDIES["ridge-tanh"]
+    values = {n: {"diameter": np.array([1.0, 0.0 if n > 100 else 1.0]) * (n < 10**4)} for n in (100, 1000, 10**4)}
+    result = StudyResult(study, "laptop", "cpu", (100, 1000, 10**4), values)
+    figure = plots.across({"one": result, "other": result}, "mean of diameter", [-0.5])
+    lines = figure.axes[0].lines
+    assert [line.get_label() for line in lines] == ["one", "other", "slope -0.5"]
+    assert lines[0].get_ydata().tolist()[:2] == [1.0, 0.5]
+    assert np.isnan(lines[0].get_ydata()[2])

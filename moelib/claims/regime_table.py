@@ -27,7 +27,7 @@ class TruthTable:
             atoms = ", ".join(f"$({', '.join(f'{v:g}' for v in row)})$" for row in study.truth)
             ratio = eigenvalues[-1] / eigenvalues[0]
             design = f"$[-{study.half_width:g}, {study.half_width:g}]$ | {study.nodes}"
-            lines.append(f"| {_title(kind)} | {atoms} | {design} | {eigenvalues[0]:.1e} | {ratio:.0f} |")
+            lines.append(f"| {_title(kind)} | {atoms} | {design} | {_power(eigenvalues[0])} | {ratio:.0f} |")
         return "\n".join(lines)
 
 
@@ -73,6 +73,11 @@ def parted(*results: StudyResult) -> PartedTable:
     if len({r.sizes for r in results}) != 1:
         raise ValueError(f"expected one or more studies of the same sizes, got {[r.sizes for r in results]}")
     return PartedTable(results)
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return rf"${mantissa} \cdot 10^{{{int(exponent)}}}$"
 
 
 def _title(kind: Kind) -> str:

@@ -266,6 +266,14 @@ CLAIMS = (
         "affine", ("weighted_ffn_tanh",),
     ),
     _claim(
+        "cubic-dependent", "condition",
+        "Experts $z + z^3$ violate strong identifiability in either form, for two and more experts.",
+        check=Check("moelib.symbolic.conditions.tables:decided", {
+            "name": "strong_independence", "expect": "dependent", "over": "activation", "members": ("z+z^3",),
+            "forms": ("literal", "minimal"), "every_k": "dependent",
+        }),
+    ),
+    _claim(
         "cubic-open", "condition",
         "For experts $z + z^3$ no motion of the parameters multiplies, shifts or keeps $h$, and $h$ is affine in no "
         "direction, so none of these flat directions exists but at $a = 0$.",
