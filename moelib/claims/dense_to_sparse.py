@@ -35,14 +35,14 @@ LINEAR = LeastSquaresStudy(
     nodes=48,
     theta=Theta(slope_gap=80, bias_gap=60, expert=6, temperature=(0.1, 10.0)),
     plan=Plan(),
-    seed=20261126,
+    seed=20261140,
     scales={
         "smoke": Scale((10**4, 10**7), 6),
         "laptop": Scale(DECADES, 200, early=20),
         "full": Scale(HALF_DECADES, 2600),
     },
 )
-LINEAR_EXACT = replace(LINEAR, id="dense-to-sparse-linear-exact", components=2, seed=20261127)
+LINEAR_EXACT = replace(LINEAR, id="dense-to-sparse-linear-exact", components=2, seed=20261141)
 
 TANH = replace(
     LINEAR,
