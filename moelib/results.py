@@ -142,9 +142,9 @@ class StudyResult:
         have = self.values[self.sizes[0]]
         return [n for n in MEASURED if n in have and np.isfinite(have[n]).any()]
 
-    def slopes(self, predictions: Mapping[str, float], low: float = 1e8) -> SlopeTable:
-        """The measured slopes of what is followed, from n = ``low`` on, beside their predicted exponents."""
-        return SlopeTable(self, dict(predictions), low)
+    def slopes(self, predictions: Mapping[str, float], low: float = 1e8, high: float = 1e13) -> SlopeTable:
+        """The measured slopes of what is followed, over low <= n <= high, beside their predicted exponents."""
+        return SlopeTable(self, dict(predictions), low, high)
 
     def summary(self) -> str:
         """Medians, certified shares and slopes as a table."""
@@ -196,15 +196,16 @@ class SlopeTable:
     result: StudyResult
     predictions: dict[str, float]
     low: float = 1e8
+    high: float = 1e13
 
     def _repr_markdown_(self) -> str:
-        decades = f"$10^{{{np.log10(self.low):g}}}$ to $10^{{13}}$"
+        decades = f"$10^{{{np.log10(self.low):g}}}$ to $10^{{{np.log10(self.high):g}}}$"
         early = self.result.sizes[0] < 1e5
         head = f"| error | predicted | {decades} | 95 % interval |" + (" $10^3$ to $10^5$ |" if early else "")
         lines = [f"{head} certified |", "|---|---|---|---|" + ("---|" if early else "") + "---|"]
         for text, predicted in self.predictions.items():
-            far, near = self.result.slope(text, self.low), self.result.slope(text, 1e3, 1e5)
-            share = min(self.result.share(low=self.low).values(), default=float("nan"))
+            far, near = self.result.slope(text, self.low, self.high), self.result.slope(text, 1e3, 1e5)
+            share = min(self.result.share(low=self.low, high=self.high).values(), default=float("nan"))
             cells = ["not evaluated", "", *([""] if early else []), ""]
             if far is not None:
                 lo, hi = far.interval

@@ -168,7 +168,7 @@ def test_the_catalogue_is_what_one_would_type(formula, text) -> None:
     parsed = parse_formula(text)
     declared = {p.name: (p.latex, p.event_shape, p.constraint, p.role) for p in formula.params}
     assert {p.name: (p.latex, p.event_shape, p.constraint, p.role) for p in parsed.params} == declared
-    assert parsed.traits == formula.traits
+    assert parsed.traits == formula.traits - {"translated"}  # which estimators ask for, and they take no typed scores
     stream = torch.Generator().manual_seed(3)
     for d in (1, 2, 3):
         symbols = formula.symbols(d)
@@ -188,7 +188,8 @@ def by_name(formula):
 
 
 def test_the_whole_catalogue_was_typed() -> None:
-    assert set(CATALOGUED) >= {f for f in (*EXPERTS.values(), *SCORES.values()) if f.params}
+    """But for the score of two levels, which no gate of one normaliser has."""
+    assert set(CATALOGUED) >= {f for f in (*EXPERTS.values(), *SCORES.values()) if f.name != "two_levels"}
 
 
 @pytest.mark.parametrize("expert", ["tanh", "square", "sigmoid"])

@@ -23,7 +23,8 @@ def test_a_specification_is_json_and_names_what_decides(study: Study) -> None:
     assert set(spec["plan"]) == set(vars(study.plan))
     assert spec["theta"]["expert"] == study.theta.expert
     noise = [{"sigma": 0.2}] if isinstance(study, LeastSquaresStudy) else []
-    for change in (*noise, {"seed": study.seed + 1}, {"gate": "other"}, {"expert": "silu"}):
+    gate = [] if getattr(study, "groups", ()) else [{"gate": "other"}]  # groups belong to the hierarchical gate alone
+    for change in (*noise, *gate, {"seed": study.seed + 1}, {"expert": "silu"}):
         assert study.with_parameters(change).specification() != spec
     assert study.with_parameters({"replicates": 7, "sizes": 1000}).specification() == spec
 

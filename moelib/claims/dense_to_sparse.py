@@ -52,7 +52,7 @@ TANH = replace(
     half_width=4.0,
     nodes=64,
     theta=Theta(slope_gap=16, bias_gap=10, expert=8, temperature=(0.2, 5.0)),
-    plan=Plan(free=5, rounds=8),
+    plan=Plan(free=5, merged=3, rounds=8),
     seed=20261128,
     scales={**LINEAR.scales, "laptop": Scale(DECADES, 260, early=20)},
 )
