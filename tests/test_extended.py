@@ -46,7 +46,7 @@ def test_digits_are_those_of_the_working_precision() -> None:
 @pytest.mark.parametrize("dim", [1, 2])
 def test_every_formula_and_its_derivatives_are_the_numerical_ones(name, formula, dim) -> None:
     x = torch.tensor([[0.7, -0.4][:dim]], dtype=torch.float64)
-    values = torch.tensor([[[0.8, 0.3, 0.9, 0.6, 1.1, 0.5, 0.7][: formula.size(dim)]]], dtype=torch.float64)
+    values = torch.tensor([[[0.8, 0.3, 0.9, 0.6, 1.1, 0.5, 0.7, 0.4][: formula.size(dim)]]], dtype=torch.float64)
     numeric, slopes, _ = jet(formula, x, values)
     with mp.workdps(DIGITS):
         value, extended = of_formula(
