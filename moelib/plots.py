@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from moelib.fisher import BandCheck
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
     from moelib.timings import Timings
@@ -76,6 +77,28 @@ def across(results: Mapping[str, StudyResult], quantity: str, exponents: Sequenc
     _sizes_axis(axes, sizes)
     axes.set_ylabel("error")
     axes.legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def over_band(checks: Sequence[BandCheck]) -> Figure:
+    """Simulated standard deviations over the Fisher band's against n, one line per coordinate; 1 is the band.
+
+    checks : one for each size. Shaded is where all ratios of a size lie but for chance.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 3.4))
+    sizes = np.array([c.n for c in checks], dtype=float)
+    low, high = np.array([c.bounds for c in checks]).T
+    axes.fill_between(sizes, low, high, color="#0072B2", alpha=0.12, linewidth=0)
+    for i, name in enumerate(checks[0].names):
+        axes.plot(
+            sizes, [c.ratio[i] for c in checks], ("-", ":")[i // len(COLOURS) % 2], label=f"${name}$", linewidth=1,
+            color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], markersize=3.5,
+        )  # fmt: skip
+    axes.axhline(1, color="0.5", linewidth=0.8, linestyle="--")
+    _sizes_axis(axes, sizes)
+    axes.set_yscale("log")
+    axes.set_ylabel("sd over the band's")
+    axes.legend(fontsize=8, ncols=2, loc="upper right")
     return figure
 
 

@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 from moelib import plots
 from moelib.claims import STUDIES
+from moelib.fisher import BandCheck
 from moelib.results import LABELS, StudyResult
 
 SIZES = [10**3, 10**5, 10**8, 10**10, 10**13]
@@ -103,3 +104,14 @@ def test_several_studies_share_a_figure_and_a_mean_of_zero_ends_a_line() -> None
     assert [line.get_label() for line in lines] == ["one", "other", "slope -0.5"]
     assert lines[0].get_ydata().tolist()[:2] == [1.0, 0.5]
     assert np.isnan(lines[0].get_ydata()[2])
+
+
+def test_standard_deviations_stand_over_their_band() -> None:
+    names = tuple(f"b_{{{i}}}" for i in range(7))  # more than there are colours
+    checks = [BandCheck(names, n, 100, np.full(7, 1 + 1000 / n)) for n in (10**3, 10**6, 10**9)]
+    axes = plots.over_band(checks).axes[0]
+    lines = axes.lines
+    assert [line.get_label() for line in lines[:7]] == [f"${name}$" for name in names]
+    assert lines[0].get_ydata().tolist() == [2.0, 1.001, 1.000001]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines[:7]}) == 7
+    assert shaded(axes)[1] == pytest.approx(1e5)
