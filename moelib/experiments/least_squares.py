@@ -48,7 +48,9 @@ class LeastSquaresExperiment(Experiment):
         truth = atoms_of(study, model.coordinates)
         if not torch.equal(model.layout.tied(truth), truth):
             raise ValueError("the rows of a truth must agree in the parameters that they share")
-        return LeastSquaresExperiment(study, truth, model, grid(study.half_width, study.nodes))
+        experiment = LeastSquaresExperiment(study, truth, model, grid(study.half_width, study.nodes))
+        experiment.fitter()  # what cannot be fitted is told before anything is drawn
+        return experiment
 
     def fitter(self, device: str = "cpu") -> LeastSquaresFit:
         """The estimator."""

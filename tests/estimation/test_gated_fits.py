@@ -132,8 +132,11 @@ def test_temperatures_out_of_theta_are_outside() -> None:
 
 def test_over_fitted_linear_experts_need_plain_softmax() -> None:
     experiment = EXPERIMENTS["dense-to-sparse-linear-experts"]
-    with pytest.raises(ValueError, match="over-fitted linear experts can be fitted under the softmax gate"):
+    said = "over-fitted linear experts can be fitted under the softmax gate"
+    with pytest.raises(ValueError, match=said):
         LeastSquaresFit(experiment.model, 0.1, experiment.study.theta, experiment.truth, 3, 1, Plan())
+    with pytest.raises(ValueError, match=said):
+        Experiment.of(replace(experiment.study, components=3))
 
 
 @pytest.mark.parametrize(
