@@ -32,12 +32,16 @@ Row = list[float]
 
 
 def oracle(
-    fitted: list[Row], truth: list[Row], dim: int, single: float, multiple: float, nearest: str
+    fitted: list[Row], truth: list[Row], dim: int, single: float, multiple: float, nearest: str, translate: bool = True
 ) -> dict[str, Any]:
-    """What compare promises, in plain loops: every gauge, the anchored one of least loss if there is any."""
+    """What compare promises, in plain loops: every gauge, the anchored one of least loss if there is any.
+
+    translate : whether slopes may be translated, or biases alone.
+    """
     found: list[dict[str, Any]] = []
     for i, j in product(range(len(fitted)), range(len(truth))):
-        moved = [[v - (fitted[i][c] - truth[j][c]) if c <= dim else v for c, v in enumerate(row)] for row in fitted]
+        free = range(dim + 1) if translate else [dim]
+        moved = [[v - (fitted[i][c] - truth[j][c]) if c in free else v for c, v in enumerate(row)] for row in fitted]
         cells, slopes, experts = [], [], []
         for row in moved:
             used = [c for c in range(len(row)) if c < dim or (c > dim and nearest == "location")]
@@ -83,6 +87,22 @@ def test_plain_loops_agree(truths, k, dim, experts, nearest) -> None:
             close(got.slope_error[r], expected["slopes"], LOOSE)
             close(got.expert_error[r], expected["experts"], LOOSE)
             assert got.sizes[r].tolist() == [expected["cells"].count(t) for t in range(truths)]
+
+
+@pytest.mark.parametrize(("truths", "k"), [(2, 2), (2, 3), (3, 4)])
+def test_slopes_that_do_not_translate_are_compared_as_they_are(truths, k) -> None:
+    truth = random_measures(1, 1, truths, 4, 2.0)
+    fitted = random_measures(2, 8, k, 4, 1.0)
+    fitted[:4, :truths] = truth + 0.1 * fitted[:4, :truths]
+    got = compare(*(MixingMeasure(atoms, slopes_translate=False) for atoms in (fitted, truth)))
+    for r in range(8):
+        expected = oracle(fitted[r].tolist(), truth[0].tolist(), 1, 1, 2, "location", translate=False)
+        close(L1(got)[r].item(), expected["loss"], LOOSE)
+        assert got.cell[r].tolist() == expected["cells"]
+    moved = MixingMeasure(fitted + torch.tensor([1.0, 0.0, 0.0, 0.0]), slopes_translate=False)
+    assert (L1(compare(moved, MixingMeasure(truth, slopes_translate=False))) - L1(got)).abs().min() > 1e-3
+    shifted = MixingMeasure(fitted + torch.tensor([0.0, 5.0, 0.0, 0.0]), slopes_translate=False)
+    close(L1(compare(shifted, MixingMeasure(truth, slopes_translate=False))), L1(got), LOOSE)
 
 
 def test_the_oracle_refuses_a_wrong_power() -> None:
