@@ -57,6 +57,7 @@ _HOME = {
     "RegimeTable": "claims.regime_table",
     "parted": "claims.regime_table",
     # exact statements
+    "SCORES": "gates.catalogue",
     "interactions": "symbolic.interactions",
     "report": "symbolic.report",
     "verify": "symbolic.algebra.certificate",
