@@ -85,7 +85,7 @@ def _proved(name: str, kind: str, statement: str, function: str, how: str = "own
 GATE = (
     _proved(
         "not-flat", "identity",
-        r"With leaves 1, 2 in one group and leaf 3 in another the Hessian of $\log(w_2/w_3)$ in $x$ is "
+        r"With leaves 1, 2 alone in one group and leaf 3 alone in another the Hessian of $\log(w_2/w_3)$ in $x$ is "
         r"$-p_1 p_2 (\omega_1 - \omega_2)(\omega_1 - \omega_2)^\top$ with the weights $p_1, p_2$ inside the group, so "
         r"the gate is no softmax of affine scores unless $\omega_1 = \omega_2$.",
         "identities.hierarchy:not_a_flat_softmax", "derived",

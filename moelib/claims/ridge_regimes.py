@@ -228,7 +228,8 @@ CLAIMS = (
     ),
     _claim(
         "shared-unit", "condition",
-        "Two network experts with a hidden unit in common do no harm where their gate slopes differ.",
+        "Two network experts with a hidden unit in common and different gate slopes, at a truth with rational "
+        "parameters: first and second derivatives are independent.",
         check=Check("moelib.symbolic.conditions.jacobian:cell_rank", {
             "gate": "softmax", "expert": "ffn_tanh", "truth": SHARED_UNIT, "cell": 0,
         }),

@@ -34,7 +34,7 @@ class LeastSquaresFit:
     k* + 1. seed : the starts of replicate i depend on (seed, i, n, round) alone. cells : the atoms of which one may be
     split, all if None; in a hierarchy all of one group.
     Raises ValueError when ``components`` is neither, and for over-fitted experts that are affine in their parameters
-    under another gate than plain softmax, whose flat directions differ.
+    under another gate than plain softmax or for d > 1, whose flat directions differ.
     """
 
     model: RegressionMoE
@@ -52,11 +52,11 @@ class LeastSquaresFit:
             raise ValueError(
                 f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
             )
-        affine, plain = "affine" in self.model.expert.traits, self.model.score.name == "linear"
+        affine, plain = "affine" in self.model.expert.traits, self.model.score.name == "linear" and self.model.dim == 1
         if self.components > known and affine and not plain:
             raise ValueError(
-                f"over-fitted {self.model.expert.name} experts can be fitted under the softmax gate, "
-                f"not with the score {self.model.score.name!r}"
+                f"over-fitted {self.model.expert.name} experts can be fitted under the softmax gate with d = 1, "
+                f"not with the score {self.model.score.name!r} and d = {self.model.dim}"
             )
 
     @property

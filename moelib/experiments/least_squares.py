@@ -24,6 +24,8 @@ from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
 from moelib.voronoi import L1, compare, where
 
+HOMOGENEOUS = {f"activated_{name}" for name in ("relu", "leaky_relu", "square", "cube")}
+
 
 @dataclass(frozen=True)
 class LeastSquaresExperiment(Experiment):
@@ -41,9 +43,11 @@ class LeastSquaresExperiment(Experiment):
             model = hierarchical_model(study.groups, study.expert, study.dim)
         else:
             model = regression_model(study.gate, study.expert, study.dim)
-            if "singular" in model.score.traits:  # norms bring symmetries that no layout knows yet
-                known = "softmax, temperature, activated and hierarchical gates"
+            # norms and homogeneous routers bring symmetries that no layout knows yet
+            if "singular" in model.score.traits or model.score.name in HOMOGENEOUS:
+                known = "softmax, temperature, activated (but for powers and ReLU) and hierarchical gates"
                 raise ValueError(f"least-squares studies are written for {known}; got {study.gate!r}")
+        _check(study, model)
         grid = gauss_legendre if study.dim == 1 else tensor_gauss_legendre
         truth = atoms_of(study, model.coordinates)
         if not torch.equal(model.layout.tied(truth), truth):
@@ -135,3 +139,15 @@ class LeastSquaresExperiment(Experiment):
         if exact and not layout.scaled:
             out["errors"] = free_errors(atoms, self.truth, comparison, layout)
         return out
+
+
+def _check(study: LeastSquaresStudy, model: RegressionMoE) -> None:
+    """Raise ValueError for what the estimator or the errors of this model are not made for."""
+    if model.layout.temperature is not None and study.theta.temperature is None:
+        raise ValueError(f"the gate {study.gate!r} needs bounds of its temperature in Theta, and there are none")
+    if study.groups and model.expert.copies:
+        raise ValueError(
+            f"errors of hierarchies are not taken modulo signs and exchanges, and {study.expert!r} leaves have some"
+        )
+    if study.lengths and study.gate != "softmax":
+        raise ValueError(f"diameters are for the softmax gate; got {study.gate!r}")

@@ -161,6 +161,20 @@ def test_the_rows_of_a_truth_agree_in_what_they_share() -> None:
         Experiment.of(replace(study, truth=(first, (*second[:2], 0.7, *second[3:]))))
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("dense-to-sparse-tanh-exact", {"gate": "activated_relu"}, "but for powers and ReLU"),
+        ("dense-to-sparse-tanh-exact", {"theta": Theta(16, 10, 8)}, "needs bounds of its temperature in Theta"),
+        ("dense-to-sparse-tanh-exact", {"lengths": (1.0,)}, "diameters are for the softmax gate"),
+        ("hierarchical-exact", {"expert": "square"}, "not taken modulo signs and exchanges"),
+    ],
+)
+def test_what_has_symmetries_that_errors_do_not_know_is_refused(name, changes, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Experiment.of(replace(STUDIES[name], **changes))
+
+
 def test_a_wrong_start_is_told_by_its_certificate() -> None:
     """Five steps are not enough for a single fit."""
     experiment, n = EXPERIMENTS["hierarchical-exact"], 10**8
