@@ -13,7 +13,7 @@ from moelib.hierarchical import HierarchicalLayout, hierarchical_model
 from moelib.hierarchical_voronoi import compare_hierarchies
 from moelib.layout import Layout
 from moelib.models import RegressionMoE, regression_model
-from moelib.voronoi import L1, compare
+from moelib.voronoi import L1, compare_atoms, temperature_error
 
 Rows = Sequence[Sequence[float]]
 Groups = Sequence[int]
@@ -43,7 +43,7 @@ def contrast(
 
     truth, other : atoms as rows of gate parameters and expert parameters. gate : of the catalogue with softmax weights,
     or "hierarchical" with the groups of the leaves of either measure. The loss is L_1 in what the weights depend on,
-    plus the error of a temperature that is determined; of hierarchies that of two levels.
+    plus the error of a temperature that is determined, modulo twins and copies; of hierarchies that of two levels.
     Raises ValueError for an unknown gate or expert, and for another dimension.
     """
     if dim not in (1, 2):
@@ -62,7 +62,6 @@ def contrast(
 def _loss(layout: Layout, fitted: Tensor, true_layout: Layout, truth: Tensor) -> Tensor:
     if isinstance(layout, HierarchicalLayout) and isinstance(true_layout, HierarchicalLayout):
         return compare_hierarchies(fitted, layout, truth, true_layout).loss
-    loss = L1(compare(layout.measure(fitted), layout.measure(truth)))
-    if layout.temperature is not None and not layout.scaled:
-        loss = loss + (fitted[:, 0, layout.temperature] - truth[:, 0, layout.temperature]).abs()
-    return loss
+    comparison, atoms = compare_atoms(fitted, truth, layout)
+    error = temperature_error(atoms, truth, layout)
+    return L1(comparison) if error is None else L1(comparison) + error

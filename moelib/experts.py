@@ -79,7 +79,7 @@ def weighted(activation: str, source: str) -> Callable[..., Any]:
 
 
 def ffn_tanh(m: Any, x: Any, a1: Any, b1: Any, a2: Any, b2: Any) -> Any:
-    r"""The network of two tanh units that are added up.
+    r"""The network of two tanh units that are added up; one such unit is the source's expert.
 
     .. math:: h(x, (a_1, b_1, a_2, b_2)) = \tanh(a_1^\top x + b_1) + \tanh(a_2^\top x + b_2)
 
@@ -89,7 +89,7 @@ def ffn_tanh(m: Any, x: Any, a1: Any, b1: Any, a2: Any, b2: Any) -> Any:
 
 
 def weighted_ffn_tanh(m: Any, x: Any, a1: Any, b1: Any, c1: Any, a2: Any, b2: Any, c2: Any) -> Any:
-    r"""The network of two tanh units with output weights.
+    r"""The network of two tanh units with output weights; one unit without a weight is the source's expert.
 
     .. math:: h(x, (a_1, b_1, c_1, a_2, b_2, c_2)) = c_1 \tanh(a_1^\top x + b_1) + c_2 \tanh(a_2^\top x + b_2)
 

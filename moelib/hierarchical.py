@@ -98,7 +98,7 @@ class HierarchicalLayout(Layout):
 
     def inner(self, atoms: Tensor, group: int) -> MixingMeasure:
         """The measure inside a group."""
-        return MixingMeasure(atoms[:, self.leaves(group), self.dim + 1 :], self.dim)
+        return MixingMeasure(atoms[:, self.leaves(group), self.dim + 1 :], self.dim, copies=self.copies)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from moelib.formula import Formula, Param, with_index
-from moelib.measures import MixingMeasure
+from moelib.measures import Copies, MixingMeasure
 
+# Scores by what their activations are; tests decide it for every activation of the catalogue.
+HOMOGENEOUS_ROUTERS = {"activated_relu", "activated_leaky_relu", "activated_square", "activated_cube"}
 ODD_ROUTERS = {"activated_tanh", "activated_sigmoid", "activated_sin", "activated_cube"}  # up to a constant
 
 
@@ -97,6 +99,11 @@ class Layout:
     def scaled(self) -> bool:
         """Whether slopes, biases and temperature may be multiplied by one number without a change of the weights."""
         return self.translated and self.temperature is not None
+
+    @property
+    def copies(self) -> Copies | None:
+        """The exchanges and signs of the expert's parameters that change no value, None where there are none."""
+        return self.expert.exchanges(self.dim) if self.expert.copies else None
 
     @property
     def parting(self) -> tuple[int, ...]:
@@ -189,11 +196,13 @@ class Layout:
         :math:`\beta_0/\tau` are what no scaling changes.
         """
         if self.temperature is None:
-            return MixingMeasure(atoms, self.dim, self.translated)
+            return MixingMeasure(atoms, self.dim, self.translated, self.copies)
         slope, tau = atoms[..., self.slope], atoms[..., self.temperature, None]
         slope = slope / tau if self.scaled else slope
         bias = atoms[..., self.bias, None] / tau
-        return MixingMeasure(torch.cat((slope, bias, atoms[..., self.gate :]), -1), self.dim, self.translated)
+        return MixingMeasure(
+            torch.cat((slope, bias, atoms[..., self.gate :]), -1), self.dim, self.translated, self.copies
+        )
 
 
 def indicators(places: Mapping[str, tuple[int, ...]], rows: int) -> Tensor:

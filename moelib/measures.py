@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Copies = tuple[list[list[int]], list[list[float]]]  # see Formula.exchanges
+
 
 @dataclass(frozen=True)
 class MixingMeasure:
@@ -17,7 +19,8 @@ class MixingMeasure:
     atoms : float64 tensor ``(r, k, q)``; the q coordinates of an atom are the gate slope (d of them),
         the gate bias and the expert's parameters. A ``(k, q)`` tensor or nested list is one measure.
     dim : dimension d of the input. slopes_translate : whether one vector added to every gate slope leaves the model
-        unchanged; one number added to every bias always does.
+        unchanged; one number added to every bias always does. copies : the exchanges and signs of expert parameters
+        that change no value, see :meth:`moelib.formula.Formula.exchanges`; None where there are none.
 
     Source: nguyen2025convergence.
     """
@@ -25,6 +28,7 @@ class MixingMeasure:
     atoms: Tensor
     dim: int = 1
     slopes_translate: bool = True
+    copies: Copies | None = None
 
     def __post_init__(self) -> None:
         atoms = torch.as_tensor(self.atoms, dtype=torch.float64)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moelib.measures import MixingMeasure
+from moelib.layout import Layout
+from moelib.measures import Copies, MixingMeasure
 
 
 @dataclass(frozen=True)
@@ -105,24 +106,16 @@ class Comparison:
         return out
 
 
-Copies = tuple[list[list[int]], list[list[float]]]  # see Formula.exchanges
-
-
 def compare(
-    fitted: MixingMeasure,
-    truth: MixingMeasure,
-    loss: VoronoiLoss = L1,
-    nearest: str = "location",
-    copies: Copies | None = None,
+    fitted: MixingMeasure, truth: MixingMeasure, loss: VoronoiLoss = L1, nearest: str = "location"
 ) -> Comparison:
     """Compare r fitted measures with one truth, modulo the translations of the gate.
 
     Every translation that lays a fitted atom's gate on a true atom's is tried. Of those that leave the fitted
     atom alone in its cell the one with the least loss is kept: a size-1 cell pins the gauge, so that no other
     cell's error leaks into it. nearest : "location" assigns an atom to the true atom nearest in gate slope and
-    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. copies : the
-    exchanges and signs of expert parameters that change no value, see :meth:`moelib.formula.Formula.exchanges`; of a
-    fitted expert the copy nearest to the true one counts.
+    expert; "slope" in gate slope alone, for experts that an over-fitted cell does not determine. Of the
+    copies of a fitted expert the one nearest to the true one counts.
     """
     best: Comparison | None = None
     score = torch.full((len(fitted.atoms),), torch.inf, dtype=torch.float64)
@@ -131,7 +124,7 @@ def compare(
             slope = (truth.slopes[:, j] - fitted.slopes[:, i]) * fitted.slopes_translate
             bias = truth.atoms[:, j, truth.dim] - fitted.atoms[:, i, fitted.dim]
             moved = fitted.translated(slope, bias)
-            there = _in_gauge(moved, truth, i, j, nearest, copies)
+            there = _in_gauge(moved, truth, i, j, nearest)
             value = torch.where(there.anchored, loss(there), 1e6 + loss(there))  # an anchored gauge always wins
             better = value < score
             best = there if best is None else where(better, there, best)
@@ -140,9 +133,39 @@ def compare(
     return best
 
 
-def _in_gauge(
-    fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, nearest: str, copies: Copies | None
-) -> Comparison:
+def compare_atoms(
+    atoms: Float[Tensor, "r k q"], truth: Float[Tensor, "one k_star q"], layout: Layout, nearest: str = "location"
+) -> tuple[Comparison, Tensor]:
+    """Compare fitted atoms with a truth in what their gate's weights depend on, modulo twins, see :meth:`Layout.twins`.
+
+    The comparison, and the atoms ``(r, k, q)`` that it is of: those fitted or the twin that is nearer to the truth,
+    each expert as its nearest copy. An over-specified fit has no twins, but the truth may have one; then the nearer of
+    both is what is compared with.
+    """
+    exact = atoms.shape[1] == truth.shape[1]
+    truths = layout.twins(truth)
+    fits = layout.twins(atoms) if exact else (atoms,) * len(truths)
+    best: tuple[Comparison, Tensor] | None = None
+    for fit, true in zip(fits, (truth,) * len(fits) if exact else truths, strict=True):
+        found = compare(layout.measure(fit), layout.measure(true), nearest=nearest)
+        if best is None:
+            best = found, fit
+            continue
+        better = L1(found) < L1(best[0])
+        best = where(better, found, best[0]), torch.where(better[:, None, None], fit, best[1])
+    assert best is not None
+    comparison, nearer = best
+    return comparison, torch.cat((nearer[..., : layout.gate], comparison.experts), -1)
+
+
+def temperature_error(atoms: Tensor, truth: Tensor, layout: Layout) -> Tensor | None:
+    """The error of a temperature that is determined ``(r,)``; None where there is none, or a scaling hides it."""
+    c = layout.temperature
+    return None if c is None or layout.scaled else (atoms[:, 0, c] - truth[:, 0, c]).abs()
+
+
+def _in_gauge(fitted: MixingMeasure, truth: MixingMeasure, i: int, j: int, nearest: str) -> Comparison:
+    copies = fitted.copies
     gap = fitted.locations[:, :, None] - truth.locations[:, None]  # (r, k, k*, q - 1)
     if copies is not None:
         expert = nearest_copy(fitted.experts[:, :, None], truth.experts[:, None], copies) - truth.experts[:, None]

@@ -86,6 +86,16 @@ def test_the_loss_is_that_of_the_gate() -> None:
     close(contrast(TEMPERED, warmer, "tanh", gate="activated_tanh").loss, 0.2, SUM[FLOAT64])
 
 
+def test_copies_and_twins_are_no_loss() -> None:
+    flipped = [TRUTH[0], (*TRUTH[1][:2], -2.0, -1.0)]
+    assert contrast(TRUTH, flipped, "square").loss < 1e-12
+    assert contrast(TRUTH, flipped, "tanh").loss > 0.1
+    (s1, *one), (s2, *two) = TEMPERED
+    twin = [(-s2, *one), (-s1, *two)]
+    assert contrast(TEMPERED, twin, "tanh", gate="activated_tanh").loss < 1e-12
+    assert contrast(TEMPERED, twin, "tanh", gate="activated_gelu").loss > 0.1
+
+
 def test_what_is_no_split_is_a_difference() -> None:
     """The share left out, the wrong unit of the bias, a leaf in the wrong group, an expert that is not affine."""
     true, family = gated_split("activated_tanh", "linear").measures(TEMPERED, t=1.5)

@@ -73,13 +73,13 @@ def test_a_loss_does_not_see_copies_and_without_them_does(name) -> None:
     copies = model.expert.exchanges(1)
     truth = random(7, 1, 3, model.coordinates)
     fitted = truth + 0.01 * random(8, 2, 3, model.coordinates)
-    plain = compare(MixingMeasure(fitted), MixingMeasure(truth), copies=copies)
+    plain = compare(MixingMeasure(fitted, copies=copies), MixingMeasure(truth))
     other = fitted.clone()
     for atom in range(3):
         which = (atom + 1) % len(copies[0])
         other[:, atom, 2:] = fitted[:, atom, 2:][:, copies[0][which]] * torch.tensor(copies[1][which])
     close(model.mean(other, random(9, 5, 1)), model.mean(fitted, random(9, 5, 1)))
-    moved = compare(MixingMeasure(other), MixingMeasure(truth), copies=copies)
+    moved = compare(MixingMeasure(other, copies=copies), MixingMeasure(truth))
     close(L1(moved), L1(plain))
     assert torch.equal(moved.cell, plain.cell)
     close(moved.experts, plain.experts)
@@ -89,6 +89,6 @@ def test_a_loss_does_not_see_copies_and_without_them_does(name) -> None:
 def test_with_the_identity_alone_nothing_changes() -> None:
     truth, fitted = random(10, 1, 2, 4), random(11, 3, 3, 4)
     one = compare(MixingMeasure(fitted), MixingMeasure(truth))
-    other = compare(MixingMeasure(fitted), MixingMeasure(truth), copies=EXPERTS["tanh"].exchanges(1))
+    other = compare(MixingMeasure(fitted, copies=EXPERTS["tanh"].exchanges(1)), MixingMeasure(truth))
     close(L1(one), L1(other))
     close(one.experts, other.experts)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from moelib.designs import gauss_legendre, tensor_gauss_legendre
+from moelib.gates.catalogue import SCORES
 from moelib.hierarchical import hierarchical_model
-from moelib.layout import ODD_ROUTERS, indicators
+from moelib.layout import HOMOGENEOUS_ROUTERS, ODD_ROUTERS, indicators
 from moelib.measures import MixingMeasure
 from moelib.models import RegressionMoE, regression_model
 from moelib.ops import ACTIVATIONS
@@ -163,6 +164,19 @@ def test_a_quotient_measure_is_the_softmax_measure_of_the_same_function() -> Non
     model, plain = regression_model("temperature", "tanh"), regression_model("softmax", "tanh")
     atoms = torch.tensor([[[0.5, 0.25, 0.5, -2.0, 1.0], [0.3, 0.1, 0.5, 2.0, 1.0]]], dtype=torch.float64)
     close(plain.mean(model.layout.measure(atoms).atoms, LINE), model.mean(atoms, LINE), LOOSE)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_homogeneous_routers_are_those_that_a_scaling_of_slopes_multiplies(activation) -> None:
+    """sigma(2 z) = 2^p sigma(z) on each half line, by values at three points of each; identity is a linear router."""
+    score = SCORES[f"activated_{activation}"]
+    z = torch.tensor([[-2.0], [-0.7], [-0.3], [0.3], [0.7], [2.0]], dtype=torch.float64)
+    slopes = torch.tensor([[[1.0, 0.0, 1.0], [2.0, 0.0, 1.0]]], dtype=torch.float64)
+    once, twice = score.numeric(z, slopes)[0].unbind(-1)
+    nonzero = once.abs() > 0
+    ratio = twice[nonzero] / once[nonzero]
+    homogeneous = bool((twice[~nonzero] == 0).all() and (ratio - ratio[0]).abs().max() < 1e-12)
+    assert homogeneous == (score.name in HOMOGENEOUS_ROUTERS or activation == "identity")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from moelib.claims.claim import Check, Claim, Measurement, Source
+from moelib.claims.claim import Check, Claim, Source, rate
 from moelib.estimation.settings import Plan, Theta
 from moelib.sizes import DECADES, HALF_DECADES
 from moelib.study import LeastSquaresStudy, Scale
@@ -162,6 +162,11 @@ FLAT = (
         "flat.gated:gated_flat_direction", gate="activated_tanh", expert="linear", kind="affine", dim=2,
     ),
     _proved(
+        "flat-linear-router", "counterexample",
+        "With the linear router two linear experts of one cell with equal gate slopes can part as well.",
+        "flat.gated:gated_flat_direction", gate="temperature", expert="linear", kind="affine", dim=2,
+    ),
+    _proved(
         "flat-relu", "counterexample",
         r"With the tanh router two ReLU experts $g_i (a, b)$ of one cell with equal gate slopes and "
         r"$\sum_i W_i g_i = W$ give the same $f_G$.",
@@ -185,11 +190,7 @@ QUOTED = (
 )  # fmt: skip
 
 MEASURED = tuple(
-    _claim(
-        f"measured-{name}", "rate", statement, "own", key="",
-        measurement=Measurement(study.id, quantity), predicted=predicted,
-        band=(predicted - 0.04, predicted + 0.04), half_width=0.03 if predicted == -0.25 else 0.02,
-    )
+    rate(f"dense-to-sparse/measured-{name}", CHAPTER, statement, study.id, quantity, predicted)
     for study, name, quantity, predicted, statement in (
         (LINEAR_EXACT, "linear-slope", "exact_slope", -0.5,
          r"Linear router, exactly specified: the error of $\beta_1/\tau$ falls as $n^{-1/2}$."),

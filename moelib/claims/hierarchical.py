@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from moelib.claims.claim import Check, Claim, Measurement, Source
+from moelib.claims.claim import Check, Claim, Source, rate
 from moelib.estimation.settings import Plan, Theta
 from moelib.sizes import DECADES, HALF_DECADES
 from moelib.study import LeastSquaresStudy, Scale
@@ -193,11 +193,7 @@ QUOTED = (
 )  # fmt: skip
 
 MEASURED = tuple(
-    _claim(
-        f"measured-{name}", "rate", statement, "own", key="",
-        measurement=Measurement(study.id, quantity), predicted=predicted,
-        band=(predicted - 0.04, predicted + 0.04), half_width=0.03 if predicted == -0.25 else 0.02,
-    )
+    rate(f"hierarchical/measured-{name}", CHAPTER, statement, study.id, quantity, predicted)
     for study, name, quantity, predicted, statement in (
         (TANH, "regression", "regression", -0.5,
          "tanh leaves, one too many: the regression function is learned at $n^{-1/2}$."),

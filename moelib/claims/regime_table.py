@@ -39,7 +39,10 @@ class RegimeTable:
 
     def _repr_markdown_(self) -> str:
         found = {o.claim.removeprefix("ridge-regimes/"): o for o in self.outcomes}
-        lines = ["| experts | alone in a cell | two in a cell | the papers | what is true |", "|---|---|---|---|---|"]
+        lines = [
+            "| experts | alone in a cell | two in a cell | the papers | the exact statements imply |",
+            "|---|---|---|---|---|",
+        ]
         for kind in RIDGE_KINDS.values():
             alone = _joined(_said(found, f"rank-{kind.name}", "full rank"), _slope(found, f"exact-{kind.name}"))
             shared, true = _shared(found, kind), _truth(found, kind)

@@ -147,6 +147,26 @@ def whitened_chart(model: RegressionMoE, observations: Observations, sigma: floa
     return Chart(reference, _whiten(jacobian, directions, int(model.layout.scaled)))
 
 
+def parted(model: RegressionMoE, merged: Tensor, cell: int, fraction: float = 0.5) -> tuple[Tensor, Tensor, Tensor]:
+    """Atoms with a copy of the atom ``cell`` of ``merged`` ``(r, k, q)`` as a last atom, and how they may move.
+
+    The atoms ``(r, k + 1, q)``, the first copy with the share ``fraction`` of the cell's weight; the free directions in
+    which copies stay together ``((k + 1) * q, p)``; and for each coordinate the one in which they part, their weighted
+    mean at rest, ``(q, k + 1, q)``.
+    """
+    layout, (k, q) = model.layout, merged.shape[1:]
+    unit = layout.bias_unit(merged)[:, cell]
+    atoms = torch.cat((merged, merged[:, cell : cell + 1]), 1)
+    atoms[:, cell, layout.bias] += unit * math.log(fraction)
+    atoms[:, k, layout.bias] += unit * math.log(1 - fraction)
+    parting = torch.zeros(q, k + 1, q, dtype=torch.float64)
+    parting[:, cell] = (1 - fraction) * torch.eye(q, dtype=torch.float64)
+    parting[:, k] = -fraction * torch.eye(q, dtype=torch.float64)
+    copies = torch.eye(k + 1, k, dtype=torch.float64)
+    copies[k, cell] = 1
+    return atoms, torch.kron(copies, torch.eye(q, dtype=torch.float64)) @ layout.directions(k), parting
+
+
 def split_chart(
     model: RegressionMoE,
     observations: Observations,
@@ -163,20 +183,10 @@ def split_chart(
     the inverse square root of that curvature's norm off the tangent space. Where one is, the other splits act to
     first order and are whitened with the rest.
     """
-    k, q = merged.shape[1:]
     layout = model.layout
-    unit = layout.bias_unit(merged)[:, cell]
-    reference = torch.cat((merged, merged[:, cell : cell + 1]), 1)
-    reference[:, cell, layout.bias] += unit * math.log(fraction)
-    reference[:, k, layout.bias] += unit * math.log(1 - fraction)
-    parting = torch.zeros(q, k + 1, q, dtype=torch.float64)
-    parting[:, cell] = (1 - fraction) * torch.eye(q, dtype=torch.float64)
-    parting[:, k] = -fraction * torch.eye(q, dtype=torch.float64)
+    reference, directions, parting = parted(model, merged, cell, fraction)
     for coordinate, distance in split.apart:
         reference = reference + distance * parting[coordinate]
-    copies = torch.eye(k + 1, k, dtype=torch.float64)
-    copies[k, cell] = 1
-    directions = torch.kron(copies, torch.eye(q, dtype=torch.float64)) @ layout.directions(k)
     splits = parting[list(split.free)].flatten(1)
     expansion = model.split(cell).expansion(reference, observations.x)
     root = (observations.weight / sigma**2).sqrt()

@@ -59,6 +59,11 @@ class LeastSquaresFit:
                 f"not with the score {self.model.score.name!r} and d = {self.model.dim}"
             )
 
+        if self.components > known and self.model.layout.temperature is not None and self.plan.fraction != 0.5:
+            raise ValueError(
+                f"with a temperature the atoms of a cell have equal weights, and fraction is {self.plan.fraction}"
+            )
+
     @property
     def fitted(self) -> RegressionMoE:
         """The model of the measures that are fitted."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from moelib.estimation.charts import Chart, Split, split_chart
+from moelib.estimation.charts import Chart, Split, parted, split_chart
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.least_squares import LeastSquares, objective
 from moelib.estimation.levenberg_marquardt import LevenbergMarquardt
@@ -38,7 +37,7 @@ def expert_diameter(
         model, merged = fitter.model, fitter.truth.expand(len(best), -1, -1)
         charts, reach = [], []
         for cell in range(merged.shape[1]):
-            for coordinate in range(model.dim + 1, model.coordinates):
+            for coordinate in range(model.layout.gate, model.coordinates):
                 for length in lengths:
                     split = Split(tuple(range(model.dim)), ((coordinate, length),))
                     charts.append(split_chart(model, observations, fitter.sigma, merged, cell, split))
@@ -115,12 +114,7 @@ class _GaussNewton(LeastSquares):
         return _GaussNewton(self.model, observations, self.sigma, self.theta, chart)
 
     def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        atoms = self.chart.atoms(z)
-        expansion = self.model.expansion(atoms, self.observations.x)
-        precision = self.observations.weight / self.sigma**2
-        residual = self.observations.y - expansion.mean
-        value = 0.5 * (precision * residual.square()).sum(-1)
-        value = torch.where(self.theta.contains(atoms, self.model.layout), value, torch.inf)
+        value, expansion, precision, residual = self.residuals(z)
         jacobian = expansion.jacobian() @ self.chart.basis
         gradient = -((precision * residual)[:, None] @ jacobian)[:, 0]
         return value, gradient, (precision[..., None] * jacobian).transpose(-1, -2) @ jacobian
@@ -130,18 +124,12 @@ def _held_chart(
     fitter: LeastSquaresFit, observations: Observations, merged: Tensor, cell: int, coordinate: int, length: float
 ) -> Chart:
     """The chart of all coordinates but that of the distance between the two experts, in units of their own effects."""
-    layout, (k, q) = fitter.model.layout, merged.shape[1:]
-    reference = torch.cat((merged, merged[:, cell : cell + 1]), 1)
-    reference[:, [cell, k], layout.bias] -= math.log(2)
-    parting = torch.zeros(q, k + 1, q, dtype=merged.dtype)
-    parting[:, cell], parting[:, k] = 0.5 * torch.eye(q, dtype=merged.dtype), -0.5 * torch.eye(q, dtype=merged.dtype)
+    layout = fitter.model.layout
+    reference, together, parting = parted(fitter.model, merged, cell)
     reference = reference + length * parting[coordinate]
-    copies = torch.eye(k + 1, k, dtype=merged.dtype)
-    copies[k, cell] = 1
-    together = torch.kron(copies, torch.eye(q, dtype=merged.dtype)) @ layout.directions(k)
     parts = parting[[c for c in layout.parting if c != coordinate]].flatten(1).T
     directions = torch.cat((together, parts), -1)
     root = (observations.weight / fitter.sigma**2).sqrt()
-    columns = root[..., None] * fitter.model.expansion(reference, observations.x).jacobian() @ directions
+    columns = root[..., None] * fitter.model.split(cell).expansion(reference, observations.x).jacobian() @ directions
     effect = columns.norm(dim=1, keepdim=True)
     return Chart(reference, directions / torch.maximum(effect, FAINT * effect.amax(-1, keepdim=True)))

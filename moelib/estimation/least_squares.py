@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moelib.estimation.charts import Chart
 from moelib.estimation.settings import Theta
-from moelib.models import RegressionMoE
+from moelib.models import Expansion, RegressionMoE
 from moelib.observations import Observations
 
 
@@ -32,14 +32,23 @@ class LeastSquares:
         """The problem of the replicates at ``index`` (repeats allowed)."""
         return LeastSquares(self.model, self.observations.rows(index), self.sigma, self.theta, self.chart.rows(index))
 
-    def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Value ``(r,)``, infinite outside Theta, gradient ``(r, p)`` and exact Hessian ``(r, p, p)`` at z."""
+    def residuals(self, z: Tensor) -> tuple[Tensor, Expansion, Tensor, Tensor]:
+        """Value ``(r,)``, infinite outside Theta; the model's expansion at z; precisions and residuals ``(r, n)``."""
         atoms = self.chart.atoms(z)
         expansion = self.model.expansion(atoms, self.observations.x)
         precision = self.observations.weight / self.sigma**2
         residual = self.observations.y - expansion.mean
         value = 0.5 * (precision * residual.square()).sum(-1)
-        value = torch.where(self.theta.contains(atoms, self.model.layout), value, torch.inf)
+        return (
+            torch.where(self.theta.contains(atoms, self.model.layout), value, torch.inf),
+            expansion,
+            precision,
+            residual,
+        )
+
+    def local(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Value ``(r,)``, infinite outside Theta, gradient ``(r, p)`` and exact Hessian ``(r, p, p)`` at z."""
+        value, expansion, precision, residual = self.residuals(z)
         natural = expansion.jacobian()
         jacobian = natural @ self.chart.basis
         pull = precision * residual

@@ -19,12 +19,11 @@ from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.hierarchical import HierarchicalLayout, hierarchical_model
 from moelib.hierarchical_voronoi import compare_hierarchies
 from moelib.information import Information
+from moelib.layout import HOMOGENEOUS_ROUTERS
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
-from moelib.voronoi import L1, compare, where
-
-HOMOGENEOUS = {f"activated_{name}" for name in ("relu", "leaky_relu", "square", "cube")}
+from moelib.voronoi import L1, compare_atoms, temperature_error
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class LeastSquaresExperiment(Experiment):
         else:
             model = regression_model(study.gate, study.expert, study.dim)
             # norms and homogeneous routers bring symmetries that no layout knows yet
-            if "singular" in model.score.traits or model.score.name in HOMOGENEOUS:
+            if "singular" in model.score.traits or model.score.name in HOMOGENEOUS_ROUTERS:
                 known = "softmax, temperature, activated (but for powers and ReLU) and hierarchical gates"
                 raise ValueError(f"least-squares studies are written for {known}; got {study.gate!r}")
         _check(study, model)
@@ -107,22 +106,7 @@ class LeastSquaresExperiment(Experiment):
                 "pattern": hierarchies.pattern(),
                 **hierarchies.errors(),
             }
-        exact = self.study.components == len(self.study.truth)
-        # of an exact fit the twin nearest to the truth; an over-specified one has no twins, but the truth has
-        fits = layout.twins(atoms) if exact else [atoms] * len(layout.twins(self.truth))
-        truths = [self.truth] * len(fits) if exact else layout.twins(self.truth)
-        copies = layout.expert.exchanges(layout.dim) if layout.expert.copies else None
-        found = [
-            compare(layout.measure(a), layout.measure(t), nearest=self.study.nearest, copies=copies)
-            for a, t in zip(fits, truths, strict=True)
-        ]
-        comparison, atoms = found[0], fits[0]
-        for other, twin in zip(found[1:], fits[1:], strict=True):
-            better = L1(other) < L1(comparison)
-            comparison = where(better, other, comparison)
-            atoms = torch.where(better[:, None, None], twin, atoms)
-        if copies is not None:
-            atoms = torch.cat((atoms[..., : layout.gate], comparison.experts), -1)
+        comparison, atoms = compare_atoms(atoms, self.truth, layout, self.study.nearest)
         out = {
             "loss": L1(comparison),
             "pattern": comparison.pattern(),
@@ -133,10 +117,10 @@ class LeastSquaresExperiment(Experiment):
             c = layout.temperature
             # one start alone has no span; logarithms of spans are taken
             out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
-        elif layout.temperature is not None:
-            out["tau"] = (atoms[:, 0, layout.temperature] - self.truth[:, 0, layout.temperature]).abs()
-            out["loss"] = out["loss"] + out["tau"]
-        if exact and not layout.scaled:
+        error = temperature_error(atoms, self.truth, layout)
+        if error is not None:
+            out |= {"tau": error, "loss": out["loss"] + error}
+        if self.study.components == len(self.study.truth) and not layout.scaled:
             out["errors"] = free_errors(atoms, self.truth, comparison, layout)
         return out
 
@@ -145,9 +129,5 @@ def _check(study: LeastSquaresStudy, model: RegressionMoE) -> None:
     """Raise ValueError for what the estimator or the errors of this model are not made for."""
     if model.layout.temperature is not None and study.theta.temperature is None:
         raise ValueError(f"the gate {study.gate!r} needs bounds of its temperature in Theta, and there are none")
-    if study.groups and model.expert.copies:
-        raise ValueError(
-            f"errors of hierarchies are not taken modulo signs and exchanges, and {study.expert!r} leaves have some"
-        )
     if study.lengths and study.gate != "softmax":
         raise ValueError(f"diameters are for the softmax gate; got {study.gate!r}")

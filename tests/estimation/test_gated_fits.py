@@ -167,12 +167,32 @@ def test_the_rows_of_a_truth_agree_in_what_they_share() -> None:
         ("dense-to-sparse-tanh-exact", {"gate": "activated_relu"}, "but for powers and ReLU"),
         ("dense-to-sparse-tanh-exact", {"theta": Theta(16, 10, 8)}, "needs bounds of its temperature in Theta"),
         ("dense-to-sparse-tanh-exact", {"lengths": (1.0,)}, "diameters are for the softmax gate"),
-        ("hierarchical-exact", {"expert": "square"}, "not taken modulo signs and exchanges"),
     ],
 )
 def test_what_has_symmetries_that_errors_do_not_know_is_refused(name, changes, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         Experiment.of(replace(STUDIES[name], **changes))
+
+
+def test_unequal_weights_need_a_gate_without_temperature() -> None:
+    experiment = EXPERIMENTS["dense-to-sparse-tanh"]
+    with pytest.raises(ValueError, match=r"atoms of a cell have equal weights, and fraction is 0\.3"):
+        replace(experiment.fitter(), plan=Plan(fraction=0.3))
+
+
+def test_copies_of_leaves_count_as_the_truth() -> None:
+    """(a, b) and (-a, -b) are one square: certified fits reach either, and their errors are small."""
+    experiment, n = Experiment.of(replace(STUDIES["hierarchical-exact"], expert="square")), 10**8
+    block = experiment.block(n, range(6))
+    assert block["certified"].all()
+    assert (block["exact_expert"] < 1e-2).all()
+    assert (block["loss"] < 0.1).all()
+    flipped = experiment.truth.clone()
+    flipped[:, 0, 6:] *= -1
+    found = experiment.fitter().run(draw(experiment, n, [0]), n, [0])
+    close(experiment.compared(experiment.fitter(), replace(found, atoms=flipped))["loss"], [0.0], 1e-12)
+    flipped[:, 0, 6] *= -1
+    assert experiment.compared(experiment.fitter(), replace(found, atoms=flipped))["loss"] > 0.1
 
 
 def test_a_wrong_start_is_told_by_its_certificate() -> None:
