@@ -17,7 +17,7 @@ from moelib.study import Study
 
 LABELS = {
     "regression": "regression function",
-    "loss": "Voronoi loss $L_1$",
+    "loss": "Voronoi loss",
     "exact": "exact cell",
     "exact_slope": "exact cells, gate slope",
     "exact_expert": "exact cells, expert",
