@@ -11,6 +11,7 @@ from moelib.estimation import moments
 from moelib.estimation.eigen import eigen
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Status
+from moelib.layout import Layout, indicators
 
 FAINTEST = 1e-8  # a component with less than this many observations is left as it is
 TURNS = 30  # halvings after which a step counts as lost in rounding
@@ -70,7 +71,9 @@ def em_pass(problem: Likelihood, z: Tensor) -> tuple[Tensor, Tensor]:
     expert = _solve(normal, right) * alive[..., None]
     variance = ((squares - (right * expert).sum(-1)) / mass.clamp_min(FAINTEST)).clamp_min(1e-300)
     change = torch.zeros_like(atoms)
-    change[..., :g] = _solve(bend.transpose(2, 3).reshape(r, k * g, k * g), gate.flatten(1)).view(r, k, g)
+    tie = _ties(model.layout, k).to(atoms)
+    curved = tie.T @ bend.transpose(2, 3).reshape(r, k * g, k * g) @ tie
+    change[..., :g] = (_solve(curved, gate.flatten(1) @ tie) @ tie.T).view(r, k, g)
     change[..., g:-1] = expert
     change[..., -1] = torch.where(alive, variance - atoms[..., -1], 0.0)
     return problem.inside(atoms, value), change.flatten(1)
@@ -116,6 +119,14 @@ def _sums(problem: Likelihood, atoms: Tensor) -> tuple[Tensor, ...]:
                     crossed = prior[:, i] * (float(i == j) - e.prior[:, j])
                     bend[rows, i, j] += (crossed[:, None] * e.ds[:, i]) @ ds[:, j]
     return value, mass, squares, normal, right, gate, bend
+
+
+def _ties(layout: Layout, k: int) -> Tensor:
+    """What the gates of k atoms can choose ``(k*g, f)``: each coordinate alone, copies of a shared one together."""
+    g, shared = layout.gate, layout.columns("shared")
+    places = {f"{atom}, {c}": (atom * g + c,) for atom in range(k) for c in range(g) if c not in shared}
+    places |= {f"{c}": tuple(atom * g + c for atom in range(k)) for c in shared}
+    return indicators(places, k * g)
 
 
 def _pairs(features: Tensor) -> Tensor:

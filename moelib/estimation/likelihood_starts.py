@@ -65,7 +65,10 @@ def clustered(model: DensityMoE, theta: Theta, observations: Observations, k: in
     mass = own.sum(1).clamp_min(1e-6)
     nu = (own * gap.square()).sum(1) / mass
     atoms = torch.zeros(r, k, model.coordinates, dtype=torch.float64)
-    atoms[..., model.dim] = mass.log() - mass.log().mean(-1, keepdim=True)
+    layout = model.layout
+    if layout.temperature is not None:
+        atoms[..., layout.temperature] = middle_temperature(theta)
+    atoms[..., layout.bias] = (mass.log() - mass.log().mean(-1, keepdim=True)) * layout.bias_unit(atoms)
     atoms[..., model.gate : -1] = experts
     atoms[..., -1] = nu
     return into(theta, model, atoms)
@@ -80,10 +83,8 @@ def random_measures(
     replicates look at the same ones.
     """
     data = first_of(observations, SAMPLE)
-    width = torch.full((model.coordinates,), 2 * theta.expert, dtype=torch.float64)
-    width[: model.dim], width[model.dim] = theta.slope_gap, theta.bias_gap
     inside = stream.uniform(0, 0.5, (RANDOM, 1, 1)) * stream.uniform(-0.5, 0.5, (RANDOM, k, model.coordinates))
-    candidates = width * drawn(inside)
+    candidates = theta.spread(drawn(inside), model.layout)
     least, largest = np.log(theta.variance or (1e-2, 1e2))
     candidates[..., -1] = drawn(stream.uniform(least, largest, (RANDOM, k))).exp()
     candidates = into(theta, model, candidates)
@@ -113,7 +114,8 @@ def parted(model: DensityMoE, theta: Theta, atoms: Tensor, noise: Tensor) -> Ten
         shift[:, 0, model.gate : -1] += 0.5
         shift[:, 1, model.gate : -1] -= 0.5
         shift[..., model.gate : -1] *= deviation[:, None]
-        shift[..., model.dim] = -float(np.log(2))
+        shift[..., model.layout.bias] = -float(np.log(2)) * model.layout.bias_unit(copies)
+        shift[..., model.layout.columns("shared")] = 0
         shift[..., -1] = own[:, -1:] * (shift[..., -1].exp() - 1)
         rest = [i for i in range(k) if i != cell]
         out.append(torch.cat((atoms[:, rest], copies + shift), 1))
@@ -122,12 +124,23 @@ def parted(model: DensityMoE, theta: Theta, atoms: Tensor, noise: Tensor) -> Ten
 
 def into(theta: Theta, model: DensityMoE, atoms: Tensor) -> Tensor:
     """Atoms moved into Theta: gates drawn together, experts and variances cut at its bounds, a little inside."""
-    out = atoms.clone()
-    for some, gap in ((slice(0, model.dim), theta.slope_gap), (slice(model.dim, model.dim + 1), theta.bias_gap)):
+    layout = model.layout
+    out = layout.tied(atoms)
+    for some, gap in ((layout.slope, theta.slope_gap), (slice(layout.bias, layout.bias + 1), theta.bias_gap)):
         gates = out[..., some]
         middle = 0.5 * (gates.amax(-2, keepdim=True) + gates.amin(-2, keepdim=True))
+        if some == layout.slope and not layout.translated:
+            middle = torch.zeros_like(middle)
         out[..., some] = middle + (gates - middle).clamp(-0.49 * gap, 0.49 * gap)
+    if layout.temperature is not None and theta.temperature is not None:
+        low, high = theta.temperature
+        out[..., layout.temperature] = out[..., layout.temperature].clamp(1.01 * low, 0.99 * high)
     out[..., model.gate : -1] = out[..., model.gate : -1].clamp(-0.99 * theta.expert, 0.99 * theta.expert)
     if theta.variance is not None:
         out[..., -1] = out[..., -1].clamp(1.01 * theta.variance[0], 0.99 * theta.variance[1])
     return out
+
+
+def middle_temperature(theta: Theta) -> float:
+    """A temperature in the middle of Theta, on the scale of its logarithm; 1 where there are no bounds."""
+    return 1.0 if theta.temperature is None else float(np.sqrt(theta.temperature[0] * theta.temperature[1]))

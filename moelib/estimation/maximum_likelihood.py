@@ -12,6 +12,7 @@ from moelib.density_models import DensityMoE
 from moelib.estimation.coordinates import (
     CumulantChart,
     LinearChart,
+    Places,
     free_directions,
     middle_of,
     own_coordinates,
@@ -27,6 +28,7 @@ from moelib.estimation.placement import beside
 from moelib.estimation.result import Ends, FitResult, best_of
 from moelib.estimation.settings import Plan, Theta
 from moelib.estimation.trust_region import TrustRegionNewton
+from moelib.layout import Layout
 from moelib.observations import Observations, generator
 
 FAR = 1e3  # first radius, in standard errors, of a fit that may be anywhere
@@ -70,6 +72,11 @@ class LikelihoodFit:
                 "over-fitted cells have a chart for linear experts with normal components, "
                 f"got {self.model.expert.name!r} and {self.model.law.name!r}"
             )
+
+    @property
+    def layout(self) -> Layout:
+        """Where an atom's parameters stand."""
+        return self.model.layout
 
     @property
     def splits(self) -> bool:
@@ -142,14 +149,14 @@ class LikelihoodFit:
         parent = torch.tensor(parents)
         atoms = self.truth[0][parent]
         copies = (parent[:, :, None] == parent[:, None]).sum(-1)
-        atoms[..., self.model.dim] -= copies.double().log()
+        atoms[..., self.layout.bias] -= self.layout.bias_unit(atoms) * copies.double().log()
         noise = normals(self.seed, n, replicates, (3, 1), (self.components, q))
-        atoms = into(self.theta, self.model, atoms + NEAR * n ** (-1 / 12) * noise)
+        atoms = into(self.theta, self.model, self.layout.near(atoms, NEAR * n ** (-1 / 12) * noise))
         problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(atoms), self.truth)
         zeros = torch.zeros(len(atoms), atoms[0].numel(), dtype=torch.float64)
         end = iterate(problem, ExpectationMaximisation(self.plan.rule), zeros, self.plan.max_steps)
         atoms = problem.chart.atoms(end.z)
-        chart = LinearChart(atoms, whitening(problem.information(atoms), free_directions(self.model, self.components)))
+        chart = LinearChart(atoms, whitening(problem.information(atoms), free_directions(self.layout, self.components)))
         end = replace(end, z=zeros[:, : chart.basis.shape[-1]])  # the certificate is for coordinates without the gauge
         return Ends.of(problem.on(chart), end, torch.zeros(len(atoms), 1, dtype=torch.bool), held=False)
 
@@ -157,7 +164,7 @@ class LikelihoodFit:
         """Measures near ``merged`` ``(r, k*, q)``, whitened, with the gate pinned at another atom than the cell's."""
         k = merged.shape[1]
         pinned = k - 1 if cell != k - 1 else 0
-        return LinearChart(merged, whitening(problem.information(merged), free_directions(self.model, k, pinned)))
+        return LinearChart(merged, whitening(problem.information(merged), free_directions(self.layout, k, pinned)))
 
     def _split(
         self,
@@ -176,13 +183,14 @@ class LikelihoodFit:
         attempt, is_free, number = key[1], key[3], key[4]
         location = number % 2 == 0 and not (is_free and attempt == 0 and number > 0)
         d, r = self.model.dim, len(replicates)
-        units, powers = split_units(observations.weight.sum(-1), d, location)
-        chart = CumulantChart(merged, torch.full((r,), cell), units, powers, self.theta.share)
+        places = Places.of(self.layout)
+        units, powers = split_units(observations.weight.sum(-1), d, location, places.coupled)
+        chart = CumulantChart(merged, torch.full((r,), cell), places, units, powers, self.theta.share)
         width = 2 * d + 2
         draws = normals(self.seed, n, replicates, key, (width + 1,))
         split = 0.5 * draws[:, :width]
         split[:, d] = 0.8 * draws[:, d].abs() + 0.1
-        tau = 1.4 * torch.tanh(draws[:, -1:])
+        omega = 1.4 * torch.tanh(draws[:, -1:])
         if is_free and attempt == 0 and number < 4:
             split = torch.zeros_like(split)
             if number == 0:
@@ -192,9 +200,9 @@ class LikelihoodFit:
             else:
                 split[:, :d], split[:, d + 1 : -1] = 0.5, 0.5 if number == 1 else -0.5
             share = 0.5 if number != 2 else max(ASYMMETRIC, self.theta.share)
-            tau = torch.full_like(tau, middle_of(self.theta.share, share)) if chart.free else tau
+            omega = torch.full_like(omega, middle_of(self.theta.share, share)) if chart.free else omega
         zeros = torch.zeros(r, merged.basis.shape[-1], dtype=torch.float64)
-        return chart, torch.cat((zeros, tau, split) if chart.free else (zeros, split), -1)
+        return chart, torch.cat((zeros, omega, split) if chart.free else (zeros, split), -1)
 
     def _descend(
         self, problem: Likelihood, charts: list[CumulantChart], starts: Tensor, truth_free: list[bool]
@@ -207,7 +215,7 @@ class LikelihoodFit:
         z = starts.flatten(0, 1).clone()
         width = chart.unit.shape[1]
         for _ in range(HALVINGS):  # a split too wide for Theta is narrowed
-            outside = ~self.theta.contains(chart.atoms(z), self.model.layout)
+            outside = ~self.theta.contains(chart.atoms(z), self.layout)
             z[:, -width:] = torch.where(outside[:, None], 0.5 * z[:, -width:], z[:, -width:])
         end = iterate(wide, self._solver(z.shape[-1], 1.0), z, self.plan.max_steps)
         return Ends.of(wide, end, torch.tensor(truth_free).expand(r, count), held=False)
@@ -225,7 +233,8 @@ class LikelihoodFit:
         free = starts.shape[1]
         if self.truth is not None and self.truth.shape[1] == self.components == k:
             noise = normals(self.seed, n, replicates, (0, attempt, 1), (self.plan.near, k, self.model.coordinates))
-            near = into(self.theta, self.model, (self.truth + self.plan.radius * noise).flatten(0, 1))
+            around = self.layout.near(self.truth[:, None].expand(noise.shape), self.plan.radius * noise)
+            near = into(self.theta, self.model, around.flatten(0, 1))
             starts = torch.cat((starts, near.view(noise.shape)), 1)
         return self.descend(observations, starts, torch.arange(starts.shape[1]) < free, zero)
 
@@ -241,7 +250,7 @@ class LikelihoodFit:
         r, count, k = starts.shape[:3]
         sample = torch.arange(r).repeat_interleave(count)
         atoms = starts.flatten(0, 1)
-        directions = free_directions(self.model, k)
+        directions = free_directions(self.layout, k)
         reference = starts[:, 0] if zero is None else zero
         problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(atoms), reference, sample)
         atoms = self._early(problem, atoms)

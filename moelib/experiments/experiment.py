@@ -39,8 +39,6 @@ class Experiment:
             return LeastSquaresExperiment.build(study)
         if not isinstance(study, LikelihoodStudy):
             raise ValueError(f"an experiment needs a least-squares or a likelihood study, got {type(study).__name__}")
-        if study.gate != "softmax":  # the charts of a likelihood know a gate slope and a bias, and no other
-            raise ValueError(f"likelihood studies are written for the softmax gate; got {study.gate!r}")
         return LikelihoodExperiment.build(study)
 
     def information(self) -> NDArray[np.float64]:

@@ -18,11 +18,11 @@ from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.maximum_likelihood import LikelihoodFit
 from moelib.experiments.experiment import Experiment, atoms_of, free_errors
 from moelib.information import Information
-from moelib.measures import MixingMeasure
+from moelib.layout import HOMOGENEOUS_ROUTERS
 from moelib.observations import Observations
 from moelib.store import Arrays
 from moelib.study import LikelihoodStudy
-from moelib.voronoi import Comparison, VoronoiLoss, compare
+from moelib.voronoi import Comparison, VoronoiLoss, compare_atoms, temperature_error
 
 BLOCKS = {"beta1": 0, "a": 1, "b": 2, "nu": 3}  # coordinates of a location, d = 1
 PUBLISHED = VoronoiLoss(multiple=(4.0, 2.0, 4.0, 2.0), blocks=(1, 1, 1, 1))
@@ -42,6 +42,13 @@ class LikelihoodExperiment(Experiment):
     def build(study: LikelihoodStudy) -> LikelihoodExperiment:
         """The experiment of a study; see :meth:`Experiment.of`."""
         model = density_model(study.gate, study.expert)
+        if "singular" in model.score.traits or model.score.name in HOMOGENEOUS_ROUTERS:
+            known = "softmax, temperature and activated (but for powers and ReLU) gates"
+            raise ValueError(f"likelihood studies are written for {known}; got {study.gate!r}")
+        if model.layout.temperature is not None and study.theta.temperature is None:
+            raise ValueError(f"the gate {study.gate!r} needs bounds of its temperature in Theta, and there are none")
+        if model.layout.temperature is not None and study.apart is not None:
+            raise ValueError(f"a truth that moves is for the softmax gate; got {study.gate!r}")
         truth = atoms_of(study, model.coordinates)
         nodes = gauss_legendre(study.half_width, study.nodes)
         mean, deviation = model.means(truth, nodes.nodes)[0], truth[0, :, -1:].sqrt()
@@ -83,25 +90,33 @@ class LikelihoodExperiment(Experiment):
         data = self.design.draw(masses, n, study.seed, replicates)
         result = self.fitter().run(data.to(device), n, replicates)
         atoms = result.atoms.cpu()
-        comparison = compare(MixingMeasure(atoms), MixingMeasure(truth))
+        layout = self.model.layout
+        comparison, atoms = compare_atoms(atoms, truth, layout)
+        tau = temperature_error(atoms, truth, layout)
         u = self.masses(atoms) / masses - 1
         out = {
             "gain": self.gain(data, atoms, truth),
             "hellinger": (0.5 * masses * ((1 + u).sqrt() - 1).square()).sum(-1).sqrt(),
-            "published": PUBLISHED(comparison),
-            "sharp": SHARP(comparison),
-            "exact": comparison.errors()["exact"],
+            "sharp": SHARP(comparison) if tau is None else SHARP(comparison) + comparison.weights.sum(1) * tau,
+            **{name: error for name, error in comparison.errors().items() if name.startswith("exact")},
             "pattern": comparison.pattern(),
             **{name: comparison.over_fitted(c) for name, c in BLOCKS.items()},
             **cell_shape(comparison, study.theta.share),
             **{n: getattr(result, n).cpu() for n in ("certified", "stationary", "agreed", "interior", "decrease")},
         }
+        if layout.translated:  # otherwise the sharp powers are those of the literature
+            out["published"] = PUBLISHED(comparison)
+        if tau is not None:
+            out["tau"] = tau
+        elif layout.temperature is not None:
+            c = layout.temperature
+            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().cpu()
         if study.apart is not None:  # the truth has as many atoms as the fit: no cell is over-fitted
             kept = ("gain", "hellinger", "certified", "stationary", "agreed", "interior", "decrease")
             out = {name: out[name] for name in kept}
             out |= {"b": pair_error(atoms, truth), "pattern": torch.zeros(len(atoms), dtype=torch.long)}
         if study.components == len(study.truth):
-            out["errors"] = free_errors(atoms, truth, comparison, self.model.layout)
+            out["errors"] = free_errors(atoms, truth, comparison, layout)
         return {name: tensor.numpy() for name, tensor in out.items()}
 
     def gain(self, data: Observations, atoms: Tensor, truth: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from moelib.designs import gauss_legendre
 from moelib.estimation.coordinates import (
     CumulantChart,
     LinearChart,
+    Places,
     free_directions,
     own_coordinates,
     split_units,
@@ -52,7 +53,7 @@ def draw(reading: str, n: int, replicates: int) -> Observations:
 def likelihood(data: Observations, atoms: Tensor, pinned: int | None = None) -> Likelihood:
     """The objective counted from the truth, in the chart that is white at the atoms ``(r, k, q)``."""
     problem = Likelihood.of(MODEL, data, THETA, own_coordinates(atoms), TRUTH)
-    directions = free_directions(MODEL, atoms.shape[1], pinned)
+    directions = free_directions(MODEL.layout, atoms.shape[1], pinned)
     return problem.on(LinearChart(atoms, whitening(problem.information(atoms), directions)))
 
 
@@ -60,9 +61,9 @@ def split(data: Observations, location: bool) -> Likelihood:
     """The objective of three atoms, the first true one in two, in the chart of the cell's cumulants."""
     r = len(data.y)
     problem = likelihood(data, TRUTH.expand(r, -1, -1), pinned=1)
-    units, powers = split_units(data.weight.sum(-1), 1, location)
+    units, powers = split_units(data.weight.sum(-1), 1, location, True)
     cell = torch.zeros(r, dtype=torch.long)
-    return problem.on(CumulantChart(problem.chart, cell, units, powers, THETA.share))
+    return problem.on(CumulantChart(problem.chart, cell, Places.of(MODEL.layout), units, powers, THETA.share))
 
 
 def plain_log_density(model: DensityMoE, atoms: Tensor, data: Observations) -> Tensor:

@@ -14,6 +14,7 @@ from moelib.density_models import density_model
 from moelib.estimation.coordinates import (
     CumulantChart,
     LinearChart,
+    Places,
     free_directions,
     middle_of,
     own_coordinates,
@@ -28,14 +29,19 @@ from tests.tolerances import FLOAT64, GRADIENT, SUM, WHITENED, close
 R, K = 3, 2
 
 
-def chart(dim: int, location: bool, least: float, n: float = 1e4) -> CumulantChart:
+def chart(dim: int, location: bool, least: float, n: float = 1e4, gate: str = "softmax") -> CumulantChart:
     """Splits of other atoms in each fit, from merged measures in some linear coordinates."""
-    q = 2 * dim + 3
+    layout = density_model(gate, dim=dim).layout
+    q = layout.coordinates
     reference = random(1, R, K, q)
-    reference[..., -1] = 1 + reference[..., -1].abs()
-    merged = LinearChart(reference, 0.3 * random(2, R, K * q, K * q - dim - 1))
-    units, powers = split_units(torch.full((R,), n, dtype=torch.float64), dim, location)
-    return CumulantChart(merged, torch.tensor([0, 1, 0]), units, powers, least)
+    positive = [c for c in (layout.temperature, q - 1) if c is not None]
+    reference[..., positive] = 1 + reference[..., positive].abs()
+    basis = 0.3 * random(2, R, K * q, K * q - dim - 1)
+    if layout.scaled:  # such a temperature is no coordinate
+        basis.unflatten(1, (K, q))[:, :, layout.temperature] = 0
+    places = Places.of(layout)
+    units, powers = split_units(torch.full((R,), n, dtype=torch.float64), dim, location, places.coupled)
+    return CumulantChart(LinearChart(reference, basis), torch.tensor([0, 1, 0]), places, units, powers, least)
 
 
 def point(own: CumulantChart, seed: int) -> Tensor:
@@ -50,10 +56,17 @@ def parts(own: CumulantChart, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return merged[rows, own.cell], atoms[rows, own.cell], atoms[:, -1]
 
 
+KINDS = [
+    (gate, d, kind, share)
+    for gate in ("softmax", "temperature", "activated_tanh")
+    for d in ((1, 2) if gate == "softmax" else (1,))
+    for kind in ("location", "scale")
+    for share in ("free", "fixed")
+]
 CHARTS = pytest.mark.parametrize(
     "own",
-    [chart(d, location, least) for d in (1, 2) for location in (True, False) for least in (0.1, 0.5)],
-    ids=[f"d={d}-{kind}-{share}" for d in (1, 2) for kind in ("location", "scale") for share in ("free", "fixed")],
+    [chart(d, kind == "location", 0.1 if share == "free" else 0.5, gate=gate) for gate, d, kind, share in KINDS],
+    ids=["-".join(map(str, kind)) for kind in KINDS],
 )
 
 
@@ -63,12 +76,13 @@ def test_without_a_split_the_measure_is_the_merged_one(own) -> None:
     width = own.unit.shape[1]
     z[:, -width:] = 0
     merged, first, last = parts(own, z)
-    d = width // 2 - 1
+    d, tau = own.places.bias, own.places.temperature
     for copy in (first, last):
         for some in (slice(0, d), slice(d + 1, None)):
             assert torch.equal(copy[:, some], merged[:, some])
-    close(first[:, d].exp() + last[:, d].exp(), merged[:, d].exp())
-    share = (first[:, d] - merged[:, d]).exp()
+    worth = 1 if tau is None else merged[:, tau]
+    close((first[:, d] / worth).exp() + (last[:, d] / worth).exp(), (merged[:, d] / worth).exp())
+    share = ((first[:, d] - merged[:, d]) / worth).exp()
     expected = share_of(z[:, -width - 1], own.least) if own.free else torch.full((R,), 0.5, dtype=torch.float64)
     close(share, expected)
     others = own.atoms(z)[:, :K].clone(), own.merged.atoms(z[:, : own.merged.basis.shape[-1]])
@@ -270,12 +284,16 @@ def test_the_gate_and_the_mean_are_kept_on_average() -> None:
 
 def test_units_are_the_orders_of_what_the_data_see() -> None:
     n = torch.tensor([1e8, 1e16], dtype=torch.float64)
-    location, powers = split_units(n, 2, True, size=2.0)
+    location, powers = split_units(n, 2, True, True, size=2.0)
     close(location, [[0.02, 0.02, 0.2, 0.002, 0.002, 0.002], [2e-4, 2e-4, 0.02, 2e-6, 2e-6, 2e-6]])
     assert powers[0].tolist() == [[-0.5, 0.0]] * 2 + [[-0.25, -0.25]] + [[-0.75, 0.25]] * 3
-    scale, powers = split_units(n, 2, False, size=2.0)
-    close(scale, [[0.02] * 6, [2e-4] * 6])
-    assert powers[1].tolist() == [[-0.5, 0.0]] * 6
+    apart, powers = split_units(n, 2, True, False, size=2.0)
+    close(apart, [[0.002, 0.002, 0.2, 0.002, 0.002, 0.002], [2e-6, 2e-6, 0.02, 2e-6, 2e-6, 2e-6]])
+    assert powers[0].tolist() == [[-0.75, 0.25]] * 2 + [[-0.25, -0.25]] + [[-0.75, 0.25]] * 3
+    for coupled in (True, False):
+        scale, powers = split_units(n, 2, False, coupled, size=2.0)
+        close(scale, [[0.02] * 6, [2e-4] * 6])
+        assert powers[1].tolist() == [[-0.5, 0.0]] * 6
 
 
 def test_charts_are_stacked_samples_first() -> None:
@@ -308,20 +326,24 @@ def test_a_linear_chart_by_hand() -> None:
     close(natural.atoms(random(6, 2, 6)), reference + random(6, 2, 6).view_as(reference))
 
 
-@pytest.mark.parametrize("gate", ["softmax", "temperature", "activated_tanh", "perturbed_cosine"])
+@pytest.mark.parametrize("gate", ["softmax", "temperature", "activated_tanh"])
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_the_pinned_gate_is_all_that_is_missing(gate, dim, k) -> None:
-    """Unit vectors of all coordinates but the pinned ones; only an affine score's slopes can be translated too."""
-    model = density_model(gate, "linear", dim=dim)
-    q = model.coordinates
-    biases = [dim]
-    missing = list(range(model.gate)) if gate == "softmax" else biases
+    """One vector for each coordinate but the pinned ones; a temperature is one for all atoms, or held."""
+    layout = density_model(gate, "linear", dim=dim).layout
+    q, tau = layout.coordinates, layout.temperature
+    missing = [dim] if gate == "activated_tanh" else list(range(dim + 1))
     for pinned in (None, *range(k)):
-        free = free_directions(model, k, pinned)
+        free = free_directions(layout, k, pinned)
         at = (k - 1 if pinned is None else pinned) * q
-        expected = [c for c in range(k * q) if c - at not in missing]
-        assert torch.equal(free, torch.eye(k * q, dtype=torch.float64)[:, expected])
+        own = [c for c in range(k * q) if c - at not in missing and c % q != tau]
+        single = free[:, free.sum(0) == 1] if k > 1 or tau is None else free[:, free[dim + 1] == 0]
+        assert torch.equal(single, torch.eye(k * q, dtype=torch.float64)[:, own])
+        together = [c for c in range(k * q) if c % q == tau and gate == "activated_tanh"]
+        rest = free.sum(1).nonzero()[:, 0].tolist()
+        assert sorted(own + together) == rest
+        assert free.shape[1] == len(own) + (gate == "activated_tanh")
 
 
 @pytest.mark.parametrize("gate", ["softmax", "temperature", "activated_tanh"])
@@ -331,21 +353,21 @@ def test_translations_of_the_gate_change_nothing_and_are_not_free(gate, dim) -> 
     model = density_model(gate, "tanh", dim=dim)
     atoms = 0.7 * random(15, 1, 2, model.coordinates)
     atoms[..., -1], atoms[..., dim + 1] = 1.0, 1.0  # variances; temperatures, or one of the slopes
+    translated = gate != "activated_tanh"
     atoms[0, :, -2] = torch.tensor([1.5, -1.0])
     x = 2 * random(16, 4000, dim)
     data = Observations(x, 2 * random(17, 1, 4000), torch.ones(1, 4000, dtype=torch.float64))
     moved = atoms.clone()
-    moved[..., : dim + 1 if gate == "softmax" else 0] += 0.5
+    moved[..., : dim if translated else 0] += 0.5
     moved[..., dim] += 0.5
     close(model.log_density(moved, data), model.log_density(atoms, data), SUM[FLOAT64])
     jacobian = model.expansion(atoms, data).jacobian()
     information = jacobian @ jacobian.transpose(-1, -2)
-    free = free_directions(model, 2)
-    if gate == "softmax":
-        values = torch.linalg.eigvalsh(free.T @ information @ free)[0]
-        assert values[0] > 1e-6 * values[-1]
+    free = free_directions(model.layout, 2)
+    values = torch.linalg.eigvalsh(free.T @ information @ free)[0]
+    assert values[0] > (1e-6 if gate != "activated_tanh" else 1e-9) * values[-1]
     pinned = torch.linalg.eigvalsh(information)[0]
-    assert (pinned[: dim + 1 if gate == "softmax" else 1].abs() < 1e-12 * pinned[-1]).all()
+    assert (pinned[: dim + 1 if translated else 1].abs() < 1e-12 * pinned[-1]).all()
 
 
 def test_in_a_white_chart_the_information_is_the_identity() -> None:
@@ -354,7 +376,7 @@ def test_in_a_white_chart_the_information_is_the_identity() -> None:
     root = random(18, 4, 10, 40) * torch.logspace(-4, 4, 10, dtype=torch.float64)[:, None]
     information = root @ root.transpose(-1, -2)
     for pinned in (0, 1):
-        directions = free_directions(model, 2, pinned)
+        directions = free_directions(model.layout, 2, pinned)
         basis = whitening(information, directions)
         close(basis.transpose(-1, -2) @ information @ basis, torch.eye(8).double().expand(4, -1, -1), WHITENED)
         rest = [c for c in range(10) if not directions[c].any()]

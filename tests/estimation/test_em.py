@@ -268,7 +268,7 @@ def test_with_an_atom_too_many_the_usual_rule_stops_short_of_the_maximum(n) -> N
     end = run(problem, 2000, 1e-6)
     assert (end.status == Status.CONVERGED).all()
     stopped = problem.chart.atoms(end.z)
-    directions = free_directions(MODEL, 3)
+    directions = free_directions(MODEL.layout, 3)
     white = problem.on(LinearChart(stopped, whitening(problem.information(stopped), directions)))
     newton = iterate(white, TrustRegionNewton(), torch.zeros(2, directions.shape[1], dtype=torch.float64), 30)
     assert (end.value - newton.value > 0.1).all()

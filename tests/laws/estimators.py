@@ -142,7 +142,9 @@ def problem(case: Case, data: Observations, starts: Tensor, natural: bool = Fals
     fit = Likelihood.of(case.model, data, case.theta, own_coordinates(starts), case.truth)
     if natural:
         return fit
-    return fit.on(LinearChart(starts, whitening(fit.information(starts), free_directions(case.model, starts.shape[1]))))
+    return fit.on(
+        LinearChart(starts, whitening(fit.information(starts), free_directions(case.model.layout, starts.shape[1])))
+    )
 
 
 @dataclass(frozen=True)
