@@ -66,7 +66,9 @@ class DensityMoE:
             s = features.combine(features.score, atoms[..., : self.gate])
             mean = features.combine(features.mean, atoms[..., self.gate : -1])
         else:
-            s, mean = self.scores(atoms, observations.x), self.means(atoms, observations.x)
+            places = Places.of(observations)
+            x = observations.x if places is None else observations.x[places.first]
+            s, mean = _spread(self.scores(atoms, x), places), _spread(self.means(atoms, x), places)
         parts = s + component(self.law, observations, mean, atoms[..., -1:])
         return _log_sum(parts)[1] - _log_sum(s)[1]
 
@@ -78,27 +80,36 @@ class DensityMoE:
         self, atoms: Tensor, observations: Observations, features: Features | None = None
     ) -> DensityExpansion:
         """The log-density with its first derivatives in the atoms, and what its second ones are made of."""
-        s, mean, ds, dds, dh, ddh = self._channels(atoms, observations, features)
-        law = component_jet(self.law, observations, mean, atoms[..., -1:])
+        places = None if features is not None else Places.of(observations)
+        s, mean, ds, dds, dh, ddh = self._channels(atoms, observations, features, places)
+        law = component_jet(self.law, observations, _spread(mean, places), atoms[..., -1:])
+        s = _spread(s, places)
         posterior, evidence = _log_sum(s + law.value)
         prior, total = _log_sum(s)
-        return DensityExpansion(evidence - total, posterior, prior, ds, dds, dh, ddh, law, features)
+        return DensityExpansion(evidence - total, posterior, prior, ds, dds, dh, ddh, law, features, places)
 
     def shares(self, atoms: Tensor, observations: Observations, features: Features | None = None) -> Shares:
         """The log-density with the components' shares in it, which EM asks for."""
-        s, mean, ds, _, dh, _ = self._channels(atoms, observations, features)
+        places = None if features is not None else Places.of(observations)
+        s, mean, ds, _, dh, _ = (_spread(c, places) for c in self._channels(atoms, observations, features, places))
         posterior, evidence = _log_sum(s + component(self.law, observations, mean, atoms[..., -1:]))
         prior, total = _log_sum(s)
         k = atoms.shape[1]
         wide = (ds.expand(-1, k, -1, -1), dh.expand(-1, k, -1, -1))
         return Shares(evidence - total, posterior, prior, mean, *wide)
 
-    def _channels(self, atoms: Tensor, observations: Observations, features: Features | None) -> tuple[Any, ...]:
-        """Score and mean ``(r, k, n)``, then the derivatives of each: first, and second or None where they vanish."""
+    def _channels(
+        self, atoms: Tensor, observations: Observations, features: Features | None, places: Places | None
+    ) -> tuple[Any, ...]:
+        """Score and mean ``(r, k, n)``, then the derivatives of each: first, and second or None where they vanish.
+
+        With ``places`` at the m different inputs alone.
+        """
         gate, expert = atoms[..., : self.gate], atoms[..., self.gate : -1]
         if features is None:
-            s, *score = _channel(self.score, observations.x, gate)
-            mean, *means = _channel(self.expert, observations.x, expert)
+            x = observations.x if places is None else observations.x[places.first]
+            s, *score = _channel(self.score, x, gate)
+            mean, *means = _channel(self.expert, x, expert)
             return s, mean, *score, *means
         s, mean = features.combine(features.score, gate), features.combine(features.mean, expert)
         ds, dh = (features.base[:, None, list(f)] for f in (features.score, features.mean))
@@ -175,13 +186,41 @@ class Jet:
 
 
 @dataclass(frozen=True)
+class Places:
+    """The m different inputs among n cells: the ``first`` cell of each ``(m,)``, and which one a cell has ``(n,)``.
+
+    matrix : ``(n, m)``, 1 where a cell has an input; sums over cells by input are products with it.
+    """
+
+    first: Tensor
+    which: Tensor
+    matrix: Tensor
+
+    @staticmethod
+    def of(observations: Observations) -> Places | None:
+        """Those of cells, whose inputs come in runs; None for raw observations."""
+        cells = observations.cells
+        if cells is None:
+            return None
+        _, which, counts = cells.node.unique_consecutive(return_inverse=True, return_counts=True)
+        first = counts.cumsum(0) - counts
+        return Places(first, which, torch.nn.functional.one_hot(which, len(counts)).to(torch.float64))
+
+
+def _spread(values: Any, places: Places | None) -> Any:
+    """Values at the different inputs, points last, as values at all points."""
+    return values if places is None or values is None else values.index_select(-1, places.which)
+
+
+@dataclass(frozen=True)
 class DensityExpansion:
     r"""A log-density to second order in its atoms, kept in factored form.
 
     log_density ``(r, n)``. posterior, prior : :math:`\rho_i` and :math:`\pi_i`, ``(r, k, n)``.
     ds, dh ``(.., g, n)`` and ``(.., u, n)`` : derivatives of score and expert in their own coordinates; dds, ddh their
     second derivatives, or None where they vanish. law : the components' :class:`Jet`. features : those of an affine
-    score and mean, which make sums over points cheaper; None elsewhere.
+    score and mean, which make sums over points cheaper; None elsewhere. places : where inputs repeat, the four
+    derivatives are at the different inputs alone, and this says which they are.
     """
 
     log_density: Tensor
@@ -193,14 +232,15 @@ class DensityExpansion:
     ddh: Tensor | None
     law: Jet
     features: Features | None = None
+    places: Places | None = None
 
     def jacobian(self) -> Tensor:
         """First derivatives of the log-density ``(r, k*q, n)``."""
         r, k, n = self.posterior.shape
         g, u = self.ds.shape[2], self.dh.shape[2]
         out = self.posterior.new_empty(r, k, g + u + 1, n)  # filled in place: joining parts costs more than making them
-        torch.mul((self.posterior - self.prior)[:, :, None], self.ds, out=out[:, :, :g])
-        torch.mul((self.posterior * self.law.m)[:, :, None], self.dh, out=out[:, :, g : g + u])
+        torch.mul((self.posterior - self.prior)[:, :, None], _spread(self.ds, self.places), out=out[:, :, :g])
+        torch.mul((self.posterior * self.law.m)[:, :, None], _spread(self.dh, self.places), out=out[:, :, g : g + u])
         torch.mul(self.posterior, self.law.v, out=out[:, :, -1])
         return out.flatten(1, 2)
 
@@ -217,7 +257,7 @@ class DensityExpansion:
         torch.mul((0.5 * weight)[:, None], jacobian, out=right[:, :-1])
         right[:, -1] = c
         shared = c[:, None] * self.prior
-        right[:, :-1].view(r, k, q, n)[:, :, :g].addcmul_(shared[:, :, None], self.ds)
+        right[:, :-1].view(r, k, q, n)[:, :, :g].addcmul_(shared[:, :, None], _spread(self.ds, self.places))
         out = jacobian @ right.transpose(-1, -2)
         gradient, half = out[..., -1], out[..., :-1]
         hessian = half + half.transpose(-1, -2)
@@ -238,9 +278,11 @@ class DensityExpansion:
         if self.features is not None:
             moments = weights.flatten(1, 2) @ self.features.products()  # (r, 6k, P)
             return moments.view(r, k, -1)[..., self.features.place].view(r, k, g + u + 1, g + u + 1)
+        if self.places is not None:
+            weights = weights @ self.places.matrix
         blocks = own.new_zeros(r, k, g + u + 1, g + u + 1)
         places = (slice(0, g), slice(g, g + u), slice(g + u, g + u + 1))
-        channels = (self.ds, self.dh, own.new_ones(1, 1, 1, n))
+        channels = (self.ds, self.dh, own.new_ones(1, 1, 1, weights.shape[-1]))
         for i, (a, b) in enumerate(PAIRS):
             left = weights[:, :, i, None] * channels[a]
             blocks[..., places[a], places[b]] = left @ channels[b].transpose(-1, -2)
