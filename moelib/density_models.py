@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch.autograd import grad
 from moelib.densities import VARIANCE
 from moelib.distributions import DISTRIBUTIONS, Distribution, gaussian_mass_jet
 from moelib.experts import EXPERTS
-from moelib.features import PAIRS, Features
+from moelib.features import PAIRS, Channels, Features, Known, Places, spread
 from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import SOFTMAX
@@ -60,15 +59,17 @@ class DensityMoE:
         """Means of the components at x: ``(r, k, n)``."""
         return self.expert.numeric(x, atoms[..., self.gate : -1]).transpose(-1, -2)
 
-    def log_density(self, atoms: Tensor, observations: Observations, features: Features | None = None) -> Tensor:
+    def log_density(self, atoms: Tensor, observations: Observations, known: Known = None) -> Tensor:
         """Logarithm of the density at each point, or of the conditional mass of each cell: ``(r, n)``."""
-        if features is not None:
-            s = features.combine(features.score, atoms[..., : self.gate])
-            mean = features.combine(features.mean, atoms[..., self.gate : -1])
+        if isinstance(known, Features):
+            s = known.combine(known.score, atoms[..., : self.gate])
+            mean = known.combine(known.mean, atoms[..., self.gate : -1])
+        elif known is not None:
+            s, mean = known.spread(known.s), known.spread(known.mean)
         else:
             places = Places.of(observations)
             x = observations.x if places is None else observations.x[places.first]
-            s, mean = _spread(self.scores(atoms, x), places), _spread(self.means(atoms, x), places)
+            s, mean = spread(self.scores(atoms, x), places), spread(self.means(atoms, x), places)
         parts = s + component(self.law, observations, mean, atoms[..., -1:])
         return _log_sum(parts)[1] - _log_sum(s)[1]
 
@@ -76,44 +77,36 @@ class DensityMoE:
         """What score and mean are linear in at x, for reuse in :meth:`expansion`; None where they are not."""
         return Features.of(self.score, self.expert, x)
 
-    def expansion(
-        self, atoms: Tensor, observations: Observations, features: Features | None = None
-    ) -> DensityExpansion:
+    def channels(self, atoms: Tensor, observations: Observations, features: Features | None = None) -> Channels:
+        """Score and mean with their derivatives, at the different inputs of cells or at all points."""
+        gate, expert = atoms[..., : self.gate], atoms[..., self.gate : -1]
+        if features is not None:
+            s, mean = features.combine(features.score, gate), features.combine(features.mean, expert)
+            ds, dh = (features.base[:, None, list(f)] for f in (features.score, features.mean))
+            return Channels(s, mean, ds, None, dh, None, features=features)
+        places = Places.of(observations)
+        x = observations.x if places is None else observations.x[places.first]
+        s, ds, dds = _channel(self.score, x, gate)
+        mean, dh, ddh = _channel(self.expert, x, expert)
+        return Channels(s, mean, ds, dds, dh, ddh, places)
+
+    def expansion(self, atoms: Tensor, observations: Observations, known: Known = None) -> DensityExpansion:
         """The log-density with its first derivatives in the atoms, and what its second ones are made of."""
-        places = None if features is not None else Places.of(observations)
-        s, mean, ds, dds, dh, ddh = self._channels(atoms, observations, features, places)
-        law = component_jet(self.law, observations, _spread(mean, places), atoms[..., -1:])
-        s = _spread(s, places)
+        channels = known if isinstance(known, Channels) else self.channels(atoms, observations, known)
+        law = component_jet(self.law, observations, channels.spread(channels.mean), atoms[..., -1:])
+        s = channels.spread(channels.s)
         posterior, evidence = _log_sum(s + law.value)
         prior, total = _log_sum(s)
-        return DensityExpansion(evidence - total, posterior, prior, ds, dds, dh, ddh, law, features, places)
+        return DensityExpansion(evidence - total, posterior, prior, channels, law)
 
-    def shares(self, atoms: Tensor, observations: Observations, features: Features | None = None) -> Shares:
+    def shares(self, atoms: Tensor, observations: Observations, known: Known = None) -> Shares:
         """The log-density with the components' shares in it, which EM asks for."""
-        places = None if features is not None else Places.of(observations)
-        s, mean, ds, _, dh, _ = (_spread(c, places) for c in self._channels(atoms, observations, features, places))
+        channels = known if isinstance(known, Channels) else self.channels(atoms, observations, known)
+        s, mean, ds, dh = (channels.spread(c) for c in (channels.s, channels.mean, channels.ds, channels.dh))
         posterior, evidence = _log_sum(s + component(self.law, observations, mean, atoms[..., -1:]))
         prior, total = _log_sum(s)
         k = atoms.shape[1]
-        wide = (ds.expand(-1, k, -1, -1), dh.expand(-1, k, -1, -1))
-        return Shares(evidence - total, posterior, prior, mean, *wide)
-
-    def _channels(
-        self, atoms: Tensor, observations: Observations, features: Features | None, places: Places | None
-    ) -> tuple[Any, ...]:
-        """Score and mean ``(r, k, n)``, then the derivatives of each: first, and second or None where they vanish.
-
-        With ``places`` at the m different inputs alone.
-        """
-        gate, expert = atoms[..., : self.gate], atoms[..., self.gate : -1]
-        if features is None:
-            x = observations.x if places is None else observations.x[places.first]
-            s, *score = _channel(self.score, x, gate)
-            mean, *means = _channel(self.expert, x, expert)
-            return s, mean, *score, *means
-        s, mean = features.combine(features.score, gate), features.combine(features.mean, expert)
-        ds, dh = (features.base[:, None, list(f)] for f in (features.score, features.mean))
-        return s, mean, ds, None, dh, None
+        return Shares(evidence - total, posterior, prior, mean, ds.expand(-1, k, -1, -1), dh.expand(-1, k, -1, -1))
 
     def sample(
         self, truth: Tensor, n: int, seed: int, replicates: Sequence[int], half_width: float = 1.0
@@ -186,61 +179,27 @@ class Jet:
 
 
 @dataclass(frozen=True)
-class Places:
-    """The m different inputs among n cells: the ``first`` cell of each ``(m,)``, and which one a cell has ``(n,)``.
-
-    matrix : ``(n, m)``, 1 where a cell has an input; sums over cells by input are products with it.
-    """
-
-    first: Tensor
-    which: Tensor
-    matrix: Tensor
-
-    @staticmethod
-    def of(observations: Observations) -> Places | None:
-        """Those of cells, whose inputs come in runs; None for raw observations."""
-        cells = observations.cells
-        if cells is None:
-            return None
-        _, which, counts = cells.node.unique_consecutive(return_inverse=True, return_counts=True)
-        first = counts.cumsum(0) - counts
-        return Places(first, which, torch.nn.functional.one_hot(which, len(counts)).to(torch.float64))
-
-
-def _spread(values: Any, places: Places | None) -> Any:
-    """Values at the different inputs, points last, as values at all points."""
-    return values if places is None or values is None else values.index_select(-1, places.which)
-
-
-@dataclass(frozen=True)
 class DensityExpansion:
     r"""A log-density to second order in its atoms, kept in factored form.
 
-    log_density ``(r, n)``. posterior, prior : :math:`\rho_i` and :math:`\pi_i`, ``(r, k, n)``.
-    ds, dh ``(.., g, n)`` and ``(.., u, n)`` : derivatives of score and expert in their own coordinates; dds, ddh their
-    second derivatives, or None where they vanish. law : the components' :class:`Jet`. features : those of an affine
-    score and mean, which make sums over points cheaper; None elsewhere. places : where inputs repeat, the four
-    derivatives are at the different inputs alone, and this says which they are.
+    log_density ``(r, n)``. posterior, prior : :math:`\rho_i` and :math:`\pi_i`, ``(r, k, n)``. channels : score and
+    mean with their derivatives. law : the components' :class:`Jet`.
     """
 
     log_density: Tensor
     posterior: Tensor
     prior: Tensor
-    ds: Tensor
-    dds: Tensor | None
-    dh: Tensor
-    ddh: Tensor | None
+    channels: Channels
     law: Jet
-    features: Features | None = None
-    places: Places | None = None
 
     def jacobian(self) -> Tensor:
         """First derivatives of the log-density ``(r, k*q, n)``."""
         r, k, n = self.posterior.shape
-        g, u = self.ds.shape[2], self.dh.shape[2]
+        c = self.channels
+        g, u = c.ds.shape[2], c.dh.shape[2]
         out = self.posterior.new_empty(r, k, g + u + 1, n)  # filled in place: joining parts costs more than making them
-        torch.mul((self.posterior - self.prior)[:, :, None], _spread(self.ds, self.places), out=out[:, :, :g])
-        torch.mul((self.posterior * self.law.m)[:, :, None], _spread(self.dh, self.places), out=out[:, :, g : g + u])
+        c.times((self.posterior - self.prior)[:, :, None], c.ds, out[:, :, :g])
+        c.times((self.posterior * self.law.m)[:, :, None], c.dh, out[:, :, g : g + u])
         torch.mul(self.posterior, self.law.v, out=out[:, :, -1])
         return out.flatten(1, 2)
 
@@ -251,13 +210,13 @@ class DensityExpansion:
         derivative of p is a block for each atom minus :math:`J S^\top + S J^\top`.
         """
         r, k, n = self.posterior.shape
-        g, q = self.ds.shape[2], self.ds.shape[2] + self.dh.shape[2] + 1
         jacobian = self.jacobian()
+        g, q = self.channels.ds.shape[2], jacobian.shape[1] // k
         right = jacobian.new_empty(r, k * q + 1, n)  # with c below: the gradient comes with the same product
         torch.mul((0.5 * weight)[:, None], jacobian, out=right[:, :-1])
         right[:, -1] = c
         shared = c[:, None] * self.prior
-        right[:, :-1].view(r, k, q, n)[:, :, :g].addcmul_(shared[:, :, None], _spread(self.ds, self.places))
+        self.channels.times(shared[:, :, None], self.channels.ds, right[:, :-1].view(r, k, q, n)[:, :, :g], add=True)
         out = jacobian @ right.transpose(-1, -2)
         gradient, half = out[..., -1], out[..., :-1]
         hessian = half + half.transpose(-1, -2)
@@ -269,27 +228,27 @@ class DensityExpansion:
     def _blocks(self, own: Tensor, shared: Tensor) -> Tensor:
         """The atoms' own blocks ``(r, k, q, q)``, for own and shared ``(r, k, n)``: c times posterior and prior."""
         r, k, n = own.shape
-        g, u = self.ds.shape[2], self.dh.shape[2]
-        law = self.law
+        known, law = self.channels, self.law
+        g, u = known.ds.shape[2], known.dh.shape[2]
         weights = own.new_empty(r, k, len(PAIRS), n)
         torch.sub(own, shared, out=weights[:, :, 0])
         for i, part in enumerate((law.m, law.v, law.mm, law.mv, law.vv), 1):
             torch.mul(own, part, out=weights[:, :, i])
-        if self.features is not None:
-            moments = weights.flatten(1, 2) @ self.features.products()  # (r, 6k, P)
-            return moments.view(r, k, -1)[..., self.features.place].view(r, k, g + u + 1, g + u + 1)
-        if self.places is not None:
-            weights = weights @ self.places.matrix
+        if known.features is not None:
+            moments = weights.flatten(1, 2) @ known.features.products()  # (r, 6k, P)
+            return moments.view(r, k, -1)[..., known.features.place].view(r, k, g + u + 1, g + u + 1)
+        if known.places is not None:
+            weights = known.places.sums(weights)
         blocks = own.new_zeros(r, k, g + u + 1, g + u + 1)
         places = (slice(0, g), slice(g, g + u), slice(g + u, g + u + 1))
-        channels = (self.ds, self.dh, own.new_ones(1, 1, 1, weights.shape[-1]))
+        channels = (known.ds, known.dh, own.new_ones(1, 1, 1, weights.shape[-1]))
         for i, (a, b) in enumerate(PAIRS):
             left = weights[:, :, i, None] * channels[a]
             blocks[..., places[a], places[b]] = left @ channels[b].transpose(-1, -2)
-        if self.dds is not None:
-            blocks[..., :g, :g] += (weights[:, :, 0, None, None] * self.dds).sum(-1)
-        if self.ddh is not None:
-            blocks[..., g:-1, g:-1] += (weights[:, :, 1, None, None] * self.ddh).sum(-1)
+        if known.dds is not None:
+            blocks[..., :g, :g] += (weights[:, :, 0, None, None] * known.dds).sum(-1)
+        if known.ddh is not None:
+            blocks[..., g:-1, g:-1] += (weights[:, :, 1, None, None] * known.ddh).sum(-1)
         upper = blocks.triu()
         return upper + upper.triu(1).transpose(-1, -2)
 

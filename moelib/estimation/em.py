@@ -11,6 +11,7 @@ from moelib.estimation import moments
 from moelib.estimation.eigen import eigen
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Status
+from moelib.features import Features
 from moelib.layout import Layout, indicators
 
 FAINTEST = 1e-8  # a component with less than this many observations is left as it is
@@ -91,8 +92,8 @@ def _sums(problem: Likelihood, atoms: Tensor) -> tuple[Tensor, ...]:
     mass, squares = atoms.new_zeros(r, k), atoms.new_zeros(r, k)
     normal, right = atoms.new_zeros(r, k, u, u), atoms.new_zeros(r, k, u)
     gate, bend = atoms.new_zeros(r, k, g), atoms.new_zeros(r, k, k, g, g)
-    for rows, observations, reference, features in problem.blocks(atoms):
-        e = model.shares(atoms[rows], observations, features)
+    for rows, observations, reference, known in problem.blocks(atoms):
+        e = model.shares(atoms[rows], observations, known)
         value[rows] += problem.deviance(rows, observations, reference, e.log_density)[0]
         own = e.posterior.mul_(observations.weight[:, None])
         gap = observations.y[:, None] - e.mean
@@ -101,7 +102,7 @@ def _sums(problem: Likelihood, atoms: Tensor) -> tuple[Tensor, ...]:
         squares[rows] += (pulled * gap).sum(-1)
         dh, ds = e.dh.transpose(-1, -2), e.ds.transpose(-1, -2)  # (.., n, u), the same for all atoms or one for each
         prior = observations.weight[:, None] * e.prior
-        if features is not None:  # the atoms' features are those of the input
+        if isinstance(known, Features):  # the atoms' features are those of the input
             normal[rows] += (own @ _pairs(dh[:, 0])).view(-1, k, u, u)
             right[rows] += pulled @ dh[:, 0]
             gate[rows] += (own - prior) @ ds[:, 0]
@@ -124,7 +125,9 @@ def _sums(problem: Likelihood, atoms: Tensor) -> tuple[Tensor, ...]:
 def _ties(layout: Layout, k: int) -> Tensor:
     """What the gates of k atoms can choose ``(k*g, f)``: each coordinate alone, copies of a shared one together."""
     g, shared = layout.gate, layout.columns("shared")
-    places = {f"{atom}, {c}": (atom * g + c,) for atom in range(k) for c in range(g) if c not in shared}
+    places: dict[str, tuple[int, ...]] = {
+        f"{atom}, {c}": (atom * g + c,) for atom in range(k) for c in range(g) if c not in shared
+    }
     places |= {f"{c}": tuple(atom * g + c for atom in range(k)) for c in shared}
     return indicators(places, k * g)
 

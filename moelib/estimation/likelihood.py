@@ -12,7 +12,7 @@ from moelib.density_models import DensityMoE
 from moelib.estimation import moments
 from moelib.estimation.coordinates import Coordinates
 from moelib.estimation.settings import Theta
-from moelib.features import Features
+from moelib.features import Features, Known
 from moelib.observations import Observations
 
 BLOCK = 2**15  # components x points that are worked on at once: what fits in a core's cache
@@ -128,12 +128,20 @@ class Likelihood:
         """Nothing ``(R,)``: no direction is left out."""
         return torch.zeros_like(z[:, 0])
 
-    def blocks(self, atoms: Tensor) -> Iterator[tuple[Tensor, Observations, Tensor, Features | None]]:
-        """Blocks of fits and points that fit in the cache: which fits, observations, references, features."""
+    def blocks(self, atoms: Tensor) -> Iterator[tuple[Tensor, Observations, Tensor, Known]]:
+        """Blocks of fits and points that fit in the cache: which fits, observations, references.
+
+        And what is known at the points: features, or scores and means where the inputs of cells repeat.
+        """
+        channels = None
+        if self.features is None and self.observations.cells is not None:
+            channels = self.model.channels(atoms, self.observations)
+        n = self.observations.weight.shape[1]
         for rows, points in self._places(len(atoms), atoms.shape[1]):
             own = self.sample[rows]
             here, seen = self._seen(own, points)
-            yield rows, here, self.reference[own, points], seen
+            whole = channels is not None and points.start == 0 and points.stop >= n
+            yield rows, here, self.reference[own, points], channels.rows(rows) if channels and whole else seen
 
     def _places(self, fits: int, k: int) -> Iterator[tuple[Tensor, slice]]:
         """Which fits and which points make a block, for measures of k atoms."""

@@ -110,12 +110,13 @@ class LikelihoodExperiment(Experiment):
             out["tau"] = tau
         elif layout.temperature is not None:
             c = layout.temperature
-            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().cpu()
+            # one start alone has no span; logarithms of spans are taken
+            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
         if study.apart is not None:  # the truth has as many atoms as the fit: no cell is over-fitted
             kept = ("gain", "hellinger", "certified", "stationary", "agreed", "interior", "decrease")
             out = {name: out[name] for name in kept}
             out |= {"b": pair_error(atoms, truth), "pattern": torch.zeros(len(atoms), dtype=torch.long)}
-        if study.components == len(study.truth):
+        if study.components == len(study.truth) and not layout.scaled:
             out["errors"] = free_errors(atoms, truth, comparison, layout)
         return {name: tensor.numpy() for name, tensor in out.items()}
 
