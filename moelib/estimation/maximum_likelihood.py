@@ -122,11 +122,13 @@ class LikelihoodFit:
         free = _best(self._whole(observations, n, replicates, (attempt, known), zero)[0])
         problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(zero), zero)
         charts, starts, truth_free = [], [], []
+        # twins are one function; an atom of one, split, is not an atom of the other, split
+        measures = [(twin, self.plan.free, True, (i,) if i else ()) for i, twin in enumerate(self.layout.twins(free))]
         for cell in range(known):
-            for measure, count, is_free in ((free, self.plan.free, True), (zero, self.plan.near, False)):
+            for measure, count, is_free, twin in (*measures, (zero, self.plan.near, False, ())):
                 merged_chart = self._merged_chart(problem, measure, cell)
                 for number in range(count):
-                    key = (1, attempt, cell, int(is_free), number)
+                    key = (1, attempt, cell, int(is_free), number, *twin)
                     chart, start = self._split(merged_chart, cell, observations, n, replicates, key)
                     charts.append(chart)
                     starts.append(start)
