@@ -13,13 +13,15 @@ from moelib.study import Study
 
 LEVEL = 0.01  # a control fails below this p-value
 FEWEST = 500  # replicates that a control needs
+LEAST = 10**8  # sizes that are taken together are at least this large
 
 
 @dataclass(frozen=True)
 class Control:
     """Kolmogorov-Smirnov test of twice the gain over the truth against chi-squared.
 
-    n : the size. replicates; degrees : degrees of freedom, the rank of the information. statistic, p_value : of the
+    n : the size, or the least of several that are taken together; largest : then the largest. replicates; degrees :
+    degrees of freedom, the rank of the information. statistic, p_value : of the
     test, None with fewer than 500 replicates. certified : the share of certified fits.
     """
 
@@ -29,6 +31,7 @@ class Control:
     statistic: float | None
     p_value: float | None
     certified: float
+    largest: int | None = None
 
     @property
     def passed(self) -> bool | None:
@@ -54,27 +57,31 @@ class Controls:
         lines = ["| n | replicates | degrees of freedom | p-value | certified | control |", "|---|---|---|---|---|---|"]
         for c in self.rows:
             p = "" if c.p_value is None else f"{c.p_value:.2f}" if c.p_value >= 0.01 else "below 0.01"
-            size = f"$10^{{{np.log10(c.n):g}}}$"
+            size = f"$10^{{{np.log10(c.n):g}}}$" + (f" to $10^{{{np.log10(c.largest):g}}}$" if c.largest else "")
             lines.append(f"| {size} | {c.replicates} | {c.degrees} | {p} | {c.certified:.1%} | {c.word} |")
         return "\n".join(lines)
 
 
-def chi_squared_control(result: StudyResult) -> Controls:
-    """One control for each size of an exactly specified study.
+def chi_squared_control(result: StudyResult, together: bool = False) -> Controls:
+    """One control for each size of an exactly specified study, or one for all sizes from 10^8 on ``together``.
 
-    Twice the gain of the least-squares fit over the truth is asymptotically chi-squared with the rank of the
-    information as its degrees of freedom. Raises ValueError when k > k*, where it is not.
+    Twice the gain of the fit over the truth is asymptotically chi-squared with the rank of the information as its
+    degrees of freedom, at every size. Raises ValueError when k > k*, where it is not.
     """
     study = result.study
     if study.components != len(study.truth):
         raise ValueError(f"the chi-squared control needs k = k*, got k = {study.components}, k* = {len(study.truth)}")
     rank = int((result.experiment().information() > 1e-12).sum())
+    groups = [[n] for n in result.values]
+    if together:
+        groups = [[n for n in result.values if n >= LEAST] or list(result.values)]
     rows = []
-    for n, values in result.values.items():
-        gain, share = 2 * values["gain"], float(np.mean(values["certified"]))
-        test = kstest(gain, chi2(rank).cdf) if len(gain) >= FEWEST else None
+    for sizes in groups:
+        gain, certified = (np.concatenate([result.values[n][name] for n in sizes]) for name in ("gain", "certified"))
+        test = kstest(2 * gain, chi2(rank).cdf) if len(gain) >= FEWEST else None
         statistic, p_value = (float(test.statistic), float(test.pvalue)) if test else (None, None)
-        rows.append(Control(n, len(gain), rank, statistic, p_value, share))
+        largest = sizes[-1] if together else None
+        rows.append(Control(sizes[0], len(gain), rank, statistic, p_value, float(certified.mean()), largest))
     return Controls(tuple(rows))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 from torch import Tensor
 
 from moelib.cells import CellDesign
@@ -21,6 +21,7 @@ from moelib.experiments.least_squares import LeastSquaresExperiment
 from moelib.experiments.likelihood import LikelihoodExperiment
 from moelib.information import Information
 from moelib.models import RegressionMoE
+from moelib.results import StudyResult
 from moelib.sizes import check_size
 
 Array = NDArray[np.float64]
@@ -30,6 +31,7 @@ DIGITS = (50, 100, 200)  # tried in turn where double precision will not do
 SPARE = 14  # digits that the covariance must have left: an inverse of a Gram matrix loses twice the condition's
 LARGEST = 1e6  # condition of the scaled square root of the information from which double precision is not trusted
 SINGULAR = 1e15  # condition from which a double-precision inverse has no digit right
+LEVEL_TOGETHER = 0.05  # of all ratios of a study to be outside of their intervals by chance
 LEVEL = 1e-4  # a standard deviation outside of this chance, both sides together, is not the band's
 
 
@@ -103,6 +105,23 @@ class FisherBand:
         expected = np.sqrt(np.diag(self.covariance) / n)
         return BandCheck(self.names, n, len(errors), errors.std(0, ddof=1) / expected)
 
+    def distance(self, errors: Array, foreseen: Array, n: int) -> BandDistance:
+        """How far the standard deviations of errors ``(r, p)`` are from the band's, with what the scores foresaw.
+
+        foreseen : the errors that the scores at the truth foresee for the same samples, whose covariance is the band's
+        exactly. Only what the errors are beside them is left to chance, so few fits say much. Raises ValueError as
+        :meth:`check` does.
+        """
+        if errors.ndim != 2 or len(errors) < 2 or errors.shape[1] != len(self.names) or errors.shape != foreseen.shape:
+            shapes = f"{errors.shape} and {foreseen.shape}"
+            raise ValueError(
+                f"errors, and those foreseen, must have the shape (r >= 2, {len(self.names)}), got {shapes}"
+            )
+        rest = (errors - foreseen) - (errors - foreseen).mean(0)
+        more = (2 * foreseen * rest + rest**2) / (np.diag(self.covariance) / n)
+        ratio = np.sqrt(1 + more.mean(0))
+        return BandDistance(self.names, n, len(errors), ratio, more.std(0, ddof=1) / math.sqrt(len(errors)) / 2 / ratio)
+
     def _repr_markdown_(self) -> str:
         lines = ["| coordinate | sd of one observation |", "|---|---|"]
         root = np.sqrt(np.diag(self.covariance))
@@ -136,6 +155,43 @@ class BandCheck:
         head = f"| n = $10^{{{np.log10(self.n):g}}}$, {self.replicates} fits | sd over the band's |"
         rows = [f"| ${name}$ | {value:.3f} |" for name, value in zip(self.names, self.ratio, strict=True)]
         return "\n".join([head, "|---|---|", *rows, f"| allowed | {low:.3f} to {high:.3f} |"])
+
+
+@dataclass(frozen=True)
+class BandDistance:
+    """Standard deviations over the band's at size n: ``ratio`` and its ``standard_error``, one for each name."""
+
+    names: tuple[str, ...]
+    n: int
+    replicates: int
+    ratio: Array
+    standard_error: Array
+
+    def worst(self, among: int) -> tuple[str, float, tuple[float, float]]:
+        """The name whose ratio may be farthest from 1, the ratio, and its interval.
+
+        The interval holds for ``among`` ratios together with 95 % (Bonferroni).
+        """
+        half = norm.ppf(1 - LEVEL_TOGETHER / 2 / among) * self.standard_error
+        i = int((np.abs(self.ratio - 1) + half).argmax())
+        return self.names[i], float(self.ratio[i]), (float(self.ratio[i] - half[i]), float(self.ratio[i] + half[i]))
+
+    def _repr_markdown_(self) -> str:
+        head = f"| n = $10^{{{np.log10(self.n):g}}}$, {self.replicates} fits | sd over the band's | standard error |"
+        pairs = zip(self.names, self.ratio, self.standard_error, strict=True)
+        return "\n".join([head, "|---|---|---|", *(f"| ${name}$ | {v:.4f} | {e:.4f} |" for name, v, e in pairs)])
+
+
+def band_distances(result: StudyResult, low: float = 1e8, high: float = 1e13) -> list[BandDistance]:
+    """The distances of an exactly specified likelihood study from its Fisher band, one for each size in the range.
+
+    Raises ValueError for a study that has no errors of single coordinates.
+    """
+    if any("foreseen" not in v for v in result.values.values()):
+        raise ValueError(f"the study {result.study.id!r} has no errors of single coordinates beside foreseen ones")
+    band = fisher_band(result.experiment())
+    found = {n: v for n, v in result.values.items() if low <= n <= high}
+    return [band.distance(v["errors"], v["foreseen"], n) for n, v in found.items()]
 
 
 @dataclass(frozen=True)

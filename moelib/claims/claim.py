@@ -14,7 +14,7 @@ from moelib.fingerprint import RATES, SYMBOLIC, fingerprint
 if TYPE_CHECKING:
     from moelib.study import Study
 
-Kind = Literal["identity", "condition", "rate", "counterexample", "bound"]
+Kind = Literal["identity", "condition", "rate", "band", "counterexample", "bound"]
 How = Literal["quoted", "derived", "own"]
 MIMETYPE = "application/vnd.moelib.outcome+json"
 CONFIRMED = {"derived", "certified", "measured"}
@@ -54,7 +54,8 @@ class Claim:
     """One statement of the book.
 
     statement : one sentence of MyST. predicted, band : the exponent of n and the interval in which the
-    whole 95 % interval must lie. half_width : the widest half interval with which a rate passes.
+    whole 95 % interval must lie. half_width : the widest half interval with which a rate passes. A claim of the kind
+    "band" is about standard deviations over those of the Fisher band, which are predicted to be 1.
     """
 
     id: str

@@ -62,16 +62,48 @@ def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
     if result.profile == "smoke":
         return {}
     slopes: dict[str, Slope] = {}
+    bands = {c.id: _banded(c, result) for c in claims if c.kind == "band"}
     for claim in claims:
         m = claim.measurement
         assert m is not None
+        if claim.kind == "band":
+            continue
         measured = result.slope(m.quantity, m.low, m.high)
         if measured is not None and claim.band is not None:
             slopes[claim.id] = measured
     by_id = {c.id: c for c in claims}
     p_values = [slopes[name].p_outside(by_id[name].band or (0, 0)) for name in slopes]
     passes = dict(zip(slopes, holm(p_values), strict=True))
-    return {name: _judged(by_id[name], slopes[name], result, passes[name]) for name in slopes}
+    return bands | {name: _judged(by_id[name], slopes[name], result, passes[name]) for name in slopes}
+
+
+def _banded(claim: Claim, result: StudyResult) -> Outcome:
+    """Whether the standard deviations of exactly specified fits are those of the Fisher band, at every size used."""
+    from moelib.fisher import band_distances
+
+    m = claim.measurement
+    assert m is not None
+    assert claim.band is not None
+    found = band_distances(result, m.low, m.high)
+    among = sum(len(d.names) for d in found)
+    name, ratio, interval = max((d.worst(among) for d in found), key=lambda w: max(abs(v - 1) for v in w[2]))
+    share = min(result.share(low=m.low, high=m.high).values())
+    inside = claim.band[0] <= interval[0] and interval[1] <= claim.band[1]
+    words = f"{among} standard deviations, over those of the Fisher band; farthest from 1 may be that of ${name}$"
+    if share < SHARE:
+        words += f", and only {share:.1%} of the fits are certified at some size"
+    return _outcome(
+        claim,
+        "measured" if inside and share >= SHARE else "not_confirmed",
+        f"{words}.",
+        estimate=ratio,
+        interval=interval,
+        n_range=(found[0].n, found[-1].n),
+        certified_share=share,
+        device=result.device,
+        profile=result.profile,
+        fingerprint=claim.fingerprint(result.study),
+    )
 
 
 def _judged(claim: Claim, slope: Slope, result: StudyResult, together: bool) -> Outcome:

@@ -25,7 +25,7 @@ from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.likelihood_starts import clustered, into, normals, parted, random_measures
 from moelib.estimation.loop import Iterate, Solver, Status, iterate
 from moelib.estimation.placement import beside
-from moelib.estimation.result import Ends, FitResult, best_of
+from moelib.estimation.result import AGREEMENT, Ends, FitResult, best_of
 from moelib.estimation.settings import Plan, Theta
 from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.layout import Layout
@@ -104,11 +104,18 @@ class LikelihoodFit:
             fresh, near = self._round(some, n, names, attempt, None if zero is None else zero[rows])
             zero = near if zero is None else zero  # objectives of all rounds are measured from the same measures
             ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
-            result = best_of(ends)
+            result = self._unbeaten(best_of(ends))
             rows = torch.nonzero(~result.certified)[:, 0]
             if not len(rows):
                 break
         return result
+
+    def _unbeaten(self, result: FitResult) -> FitResult:
+        """The result, in which a fit that the truth itself beats counts as found by no start."""
+        if self.truth is None:
+            return result
+        beaten = result.value > AGREEMENT  # objectives are counted from the truth
+        return replace(result, agreeing=result.agreeing.masked_fill(beaten, 0))
 
     def _round(
         self, observations: Observations, n: int, replicates: Sequence[int], attempt: int, zero: Tensor | None

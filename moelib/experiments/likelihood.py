@@ -118,7 +118,18 @@ class LikelihoodExperiment(Experiment):
             out |= {"b": pair_error(atoms, truth), "pattern": torch.zeros(len(atoms), dtype=torch.long)}
         if study.components == len(study.truth) and not layout.scaled:
             out["errors"] = free_errors(atoms, truth, comparison, layout)
+            out["foreseen"] = self.foreseen(data, n)
         return {name: tensor.numpy() for name, tensor in out.items()}
+
+    def foreseen(self, data: Observations, n: int) -> Tensor:
+        """The errors of the free coordinates that the scores at the truth foresee ``(r, p)``, to first order the fit's.
+
+        Their covariance is the inverse of n times the information.
+        """
+        root = torch.from_numpy(Information(self.model, self.design, self.truth).root())
+        likely = self.masses(self.truth)[0].clamp_min(1e-300)
+        pull = ((data.weight - n * likely) / likely.sqrt()) @ root
+        return torch.linalg.solve(root.T @ root, pull.T).T / n
 
     def gain(self, data: Observations, atoms: Tensor, truth: Tensor) -> Tensor:
         """Log-likelihood of the fits above that of the truth ``(r,)``."""
