@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--results", type=Path, metavar="DIR", help="existing folder that keeps results and saves repeating"
     )
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes of one thread each (default 1)")
+    command.add_argument("--keep", type=Path, metavar="DIR", help="write the result to DIR, for pages that show it")
     command.add_argument("--json", action="store_true", help="the summary as JSON")
     command.set_defaults(run=_simulate)
 
@@ -292,9 +293,12 @@ def _simulate(chosen: argparse.Namespace) -> None:
     try:  # moelib's ValueErrors are sentences: what was expected, what came
         studies[chosen.study].with_parameters(given)
         store = _store(chosen.results)
+        _store(chosen.keep)
         result = studies[chosen.study].run(
             chosen.profile, parameters=given, store=store, workers=chosen.workers, progress=_count
         )
+        if chosen.keep:
+            import_module("moelib.committed").keep(result, chosen.keep)
     except ValueError as error:
         raise UsageError(str(error)) from error
     print(json.dumps(result.to_json(), indent=1) if chosen.json else result.summary())

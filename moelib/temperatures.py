@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from moelib.density_models import density_model
 from moelib.estimation.coordinates import LinearChart, free_directions, own_coordinates, whitening
 from moelib.estimation.lbfgs import LBFGS
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Status, iterate
 from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.experiments.likelihood import LikelihoodExperiment
-from moelib.fisher import fisher_band
+from moelib.fisher import band_distances, fisher_band
 from moelib.layout import indicators
+from moelib.results import StudyResult
 from moelib.simulation import one_thread
 from moelib.study import LikelihoodStudy
 
@@ -141,38 +141,30 @@ class GateTable:
         return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
 
 
-def gate_table(
-    study: LikelihoodStudy, gates: Sequence[tuple[str, float]], n: int = 10**10, replicates: int = 20
-) -> GateTable:
-    """Exactly specified fits of the study's truth under other gates and temperatures ``(gate, tau)``.
+def gate_table(results: Sequence[StudyResult]) -> GateTable:
+    """One row for each exactly specified study, all with the same single size and number of replicates.
 
-    Theta's bounds of the temperature move with it. Raises ValueError for a gate that likelihood studies are not written
-    for, and for a truth whose information is singular.
+    Raises ValueError for studies without a determined temperature, and for other sizes.
     """
+    sizes = {(r.sizes, len(r.values[r.sizes[0]]["certified"])) for r in results}
+    if len(sizes) != 1 or len(results[0].sizes) != 1:
+        raise ValueError(f"the table needs studies at one size with as many replicates, got {sorted(sizes)}")
+    ((n,), replicates) = sizes.pop()
     rows = []
-    for gate, tau in gates:
-        experiment = LikelihoodExperiment.build(_with(study, gate, tau))
+    for result in results:
+        experiment = result.experiment()
+        assert isinstance(experiment, LikelihoodExperiment)
         band = fisher_band(experiment)
-        with one_thread():
-            found = experiment.block(n, range(replicates))
         sd = dict(zip(band.names, np.sqrt(np.diag(band.covariance)), strict=True))
-        ratio = band.distance(found["errors"], found["foreseen"], n).ratio
-        worst = float(ratio[np.abs(ratio - 1).argmax()])
+        if r"\tau" not in sd:
+            raise ValueError(f"the gate {result.study.gate!r} determines no temperature")
+        (distance,) = band_distances(result, 0, np.inf)
+        worst = float(distance.ratio[np.abs(distance.ratio - 1).argmax()])
         slope = next(v for name, v in sd.items() if name.startswith(r"\beta_{1"))
-        certified = float(found["certified"].mean())
-        rows.append(GateRow(gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst))
+        tau = float(experiment.truth[0, 0, experiment.model.layout.temperature].item())
+        certified = float(result.values[n]["certified"].mean())
+        rows.append(GateRow(result.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst))
     return GateTable(n, replicates, tuple(rows))
-
-
-def _with(study: LikelihoodStudy, gate: str, tau: float) -> LikelihoodStudy:
-    """The study under another gate, with another temperature in its truth and bounds around it."""
-    c = density_model(study.gate, study.expert).layout.temperature
-    c = density_model(study.gate, study.expert).layout.temperature
-    if c is None:
-        raise ValueError(f"the gate {study.gate!r} has no temperature")
-    truth = tuple(tuple(tau if i == c else v for i, v in enumerate(row)) for row in study.truth)
-    bounds = (tau / 5, tau * 5)
-    return replace(study, gate=gate, truth=truth, theta=replace(study.theta, temperature=bounds))
 
 
 def _exact(study: LikelihoodStudy, temperatures: Sequence[float]) -> LikelihoodExperiment:

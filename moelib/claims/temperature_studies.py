@@ -54,7 +54,7 @@ TANH = LikelihoodStudy(
     plan=Plan(near=1, free=2, rounds=8),
     seed=20261203,
     spacing=0.55,
-    scales=LINEAR.scales,
+    scales={"smoke": SMOKE, "laptop": Scale((10**8, HALF_DECADES[15]), 8), "full": Scale(SIZES, 500, early=100)},
 )
 TANH_EXACT = replace(
     TANH,
@@ -64,7 +64,33 @@ TANH_EXACT = replace(
     seed=20261204,
     scales={**LINEAR_EXACT.scales, "laptop": Scale(SIZES, 240, early=40)},
 )
-STUDIES = {LINEAR_CHAPTER: (LINEAR, LINEAR_EXACT), ACTIVATION_CHAPTER: (TANH, TANH_EXACT)}
+
+
+def _varied(number: int, gate: str, tau: float) -> LikelihoodStudy:
+    """The tanh truth under another gate, with another temperature."""
+    truth = tuple((*row[:2], tau, *row[3:]) for row in TANH.truth)
+    bounds = (tau / 5, 5 * tau)
+    return replace(
+        TANH_EXACT,
+        id=f"{gate.replace('_', '-')}-{tau:g}",
+        gate=gate,
+        truth=truth,
+        theta=replace(TANH.theta, temperature=bounds),
+        plan=Plan(near=2, free=4, rounds=6),
+        seed=20261220 + number,
+        scales={"smoke": Scale((10**10,), 2), "laptop": Scale((10**10,), 12), "full": Scale((10**10,), 100)},
+    )
+
+
+SWEEP = tuple(
+    _varied(number, f"activated_{activation}", tau)
+    for number, (activation, tau) in enumerate(
+        [("tanh", tau) for tau in (0.25, 0.5, 2.0, 4.0)]
+        + [(activation, 1.0) for activation in ("sigmoid", "gelu", "silu", "softplus", "sin", "exp")]
+    )
+)
+
+STUDIES = {LINEAR_CHAPTER: (LINEAR, LINEAR_EXACT), ACTIVATION_CHAPTER: (TANH, TANH_EXACT, *SWEEP)}
 
 _HIDDEN, _KEPT = "Linear gate, ", "tanh gate, "
 _EXACT, _OVER = "exactly specified: ", "one atom too many: "
