@@ -56,11 +56,13 @@ class Study:
     scales: Mapping[str, Scale]
 
     FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "k": "components", "gate": "gate", "expert": "expert"}
+    MORE: ClassVar[int] = 1  # how many atoms a fit may have more than the truth
 
     def __post_init__(self) -> None:
         known = len(self.truth)
-        if not whole(self.components) or not known <= self.components <= known + 1:
-            raise ValueError(f"k must be k* = {known} or k* + 1 = {known + 1}, got {self.components!r}")
+        if not whole(self.components) or not known <= self.components <= known + self.MORE:
+            most = ("or k* + 1 =", "to k* + 2 =")[self.MORE - 1]
+            raise ValueError(f"k must be k* = {known} {most} {known + self.MORE}, got {self.components!r}")
         if not whole(self.seed) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
         for scale in self.scales.values():
@@ -164,6 +166,8 @@ class LikelihoodStudy(Study):
     spacing: float
     reach: float = 9.0
     apart: float | None = None
+
+    MORE: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()

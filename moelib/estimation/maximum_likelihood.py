@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ from moelib.estimation.loop import Iterate, Solver, Status, iterate
 from moelib.estimation.placement import beside
 from moelib.estimation.result import AGREEMENT, Ends, FitResult, best_of
 from moelib.estimation.settings import Plan, Theta
+from moelib.estimation.split_twice import TwiceSplitChart, of_atoms
 from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.layout import Layout
 from moelib.observations import Observations, generator
@@ -44,10 +46,10 @@ class LikelihoodFit:
 
     components : k. truth : atoms ``(1, k*, q)`` or None, used by the near starts only. seed : the starts of replicate i
     depend on (seed, i, n, round) alone. With a truth of k - 1 atoms every atom of the (k - 1)-fit, and of the truth, is
-    split in turn, in the chart of the cell's cumulants, with shares within Theta's bound. Without a truth there are no
-    cells, and weights are bounded by the gate's box alone.
-    Raises ValueError for k below 1, for a truth with other than k or k - 1 atoms, and for experts or components whose
-    split has no chart.
+    split in turn, in the chart of the cell's cumulants, with shares within Theta's bound; of k - 2 atoms, twice.
+    Without a truth there are no cells, and weights are bounded by the gate's box alone.
+    Raises ValueError for k below 1, for a truth with other than k, k - 1 or k - 2 atoms, and for experts or components
+    whose split has no chart.
     """
 
     model: DensityMoE
@@ -62,12 +64,10 @@ class LikelihoodFit:
             raise ValueError(f"the number of atoms k must be at least 1, got {self.components}")
         if self.theta.variance is None:
             raise ValueError("a likelihood needs a Theta with bounds for the variance, or it has no maximum")
-        if self.truth is not None and self.truth.shape[1] not in (self.components, self.components - 1):
+        if self.truth is not None and not 0 <= self.more <= 2:
             known = self.truth.shape[1]
-            raise ValueError(
-                f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
-            )
-        if self.splits and (self.model.expert.name, self.model.law.name) != ("linear", "gaussian"):
+            raise ValueError(f"the number of atoms k must be k* = {known} or up to two more, got {self.components}")
+        if self.more and (self.model.expert.name, self.model.law.name) != ("linear", "gaussian"):
             raise ValueError(
                 "over-fitted cells have a chart for linear experts with normal components, "
                 f"got {self.model.expert.name!r} and {self.model.law.name!r}"
@@ -79,9 +79,9 @@ class LikelihoodFit:
         return self.model.layout
 
     @property
-    def splits(self) -> bool:
-        """Whether the truth has one atom fewer than the fit."""
-        return self.truth is not None and self.truth.shape[1] < self.components
+    def more(self) -> int:
+        """How many atoms the fit has more than the truth; 0 without one."""
+        return 0 if self.truth is None else self.components - self.truth.shape[1]
 
     def run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         """Fit every replicate of the observations; ``replicates`` are their numbers.
@@ -121,14 +121,15 @@ class LikelihoodFit:
         self, observations: Observations, n: int, replicates: Sequence[int], attempt: int, zero: Tensor | None
     ) -> tuple[Ends, Tensor]:
         """One round of starts; and the measures from which objectives are counted, near the fits ``(r, k, q)``."""
-        if not self.splits:
+        if not self.more:
             return self._whole(observations, n, replicates, (attempt, self.components), zero)
         assert self.truth is not None
         assert zero is not None
         known = self.truth.shape[1]
         free = _best(self._whole(observations, n, replicates, (attempt, known), zero)[0])
         problem = Likelihood.of(self.model, observations, self.theta, own_coordinates(zero), zero)
-        charts, starts, truth_free = [], [], []
+        charts: list[Any] = []
+        starts, truth_free = [], []
         # twins are one function; an atom of one, split, is not an atom of the other, split
         measures = [(twin, self.plan.free, True, (i,) if i else ()) for i, twin in enumerate(self.layout.twins(free))]
         for cell in range(known):
@@ -136,10 +137,11 @@ class LikelihoodFit:
                 merged_chart = self._merged_chart(problem, measure, cell)
                 for number in range(count):
                     key = (1, attempt, cell, int(is_free), number, *twin)
-                    chart, start = self._split(merged_chart, cell, observations, n, replicates, key)
-                    charts.append(chart)
-                    starts.append(start)
-                    truth_free.append(is_free)
+                    once = self._split(merged_chart, cell, observations, n, replicates, key)
+                    found = [once] if self.more == 1 else self._again(*once, cell, observations, n, replicates, key)
+                    charts += [chart for chart, _ in found]
+                    starts += [start for _, start in found]
+                    truth_free += [is_free] * len(found)
         return self._descend(problem, charts, torch.stack(starts, 1), truth_free), zero
 
     def _usual(self, observations: Observations, n: int, replicates: Sequence[int]) -> Ends:
@@ -213,13 +215,32 @@ class LikelihoodFit:
         zeros = torch.zeros(r, merged.basis.shape[-1], dtype=torch.float64)
         return chart, torch.cat((zeros, omega, split) if chart.free else (zeros, split), -1)
 
-    def _descend(
-        self, problem: Likelihood, charts: list[CumulantChart], starts: Tensor, truth_free: list[bool]
-    ) -> Ends:
+    def _again(
+        self,
+        inner: CumulantChart,
+        start: Tensor,
+        cell: int,
+        observations: Observations,
+        n: int,
+        replicates: Sequence[int],
+        key: tuple[int, ...],
+    ) -> list[tuple[TwiceSplitChart, Tensor]]:
+        """Splits of a split measure ``(r, p)``: the same cell again, and every cell that comes after it, each twice."""
+        r, k, q = inner.atoms(start).shape
+        atoms = of_atoms(r, k, q)
+        out = []
+        for other in range(cell, k - 1):
+            for number in range(2):
+                again = (*key[:4], number, 9, other)
+                outer, whole = self._split(atoms, other, observations, n, replicates, again)
+                out.append((TwiceSplitChart(inner, outer), torch.cat((start, whole[:, k * q :]), -1)))
+        return out
+
+    def _descend(self, problem: Likelihood, charts: list[Any], starts: Tensor, truth_free: list[bool]) -> Ends:
         """Run every start ``(r, starts, p)`` in its own chart, all in one batch."""
         r, count = starts.shape[:2]
         rows = torch.arange(r).repeat_interleave(count)
-        chart = CumulantChart.stack(charts)
+        chart = type(charts[0]).stack(charts)
         wide = problem.rows(rows).on(chart)
         z = starts.flatten(0, 1).clone()
         width = chart.unit.shape[1]
