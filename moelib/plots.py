@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moelib.fisher import BandCheck
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
+    from moelib.temperatures import TemperatureProfile
     from moelib.timings import Timings
 
 PUBLISHED = 1e5  # the largest size of published simulations
@@ -99,6 +100,27 @@ def over_band(checks: Sequence[BandCheck]) -> Figure:
     axes.set_yscale("log")
     axes.set_ylabel("sd over the band's")
     axes.legend(fontsize=8, ncols=2, loc="upper right")
+    return figure
+
+
+def profiles(found: Sequence[TemperatureProfile]) -> Figure:
+    """Log-likelihood units lost where the temperature is held, against its ratio to the best one, a line a gate.
+
+    The axis of what is lost is linear up to 1, so that a flat line at 0 shows.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 3.4))
+    for profile, colour, marker in zip(found, COLOURS, MARKERS, strict=False):
+        label = f"{profile.label.replace('_', ' ')} gate"
+        axes.plot(
+            profile.temperatures, profile.lost, marker=marker, markersize=3.5, color=colour, label=label, linewidth=1.2
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_xlabel(r"temperature $\tau$, held")
+    axes.set_ylabel("log-likelihood lost")
+    axes.legend(fontsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     return figure
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from moelib.density_models import density_model
 from moelib.estimation.coordinates import LinearChart, free_directions, own_coordinates, whitening
 from moelib.estimation.lbfgs import LBFGS
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Status, iterate
+from moelib.estimation.maximum_likelihood import LikelihoodFit
 from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.experiments.likelihood import LikelihoodExperiment
 from moelib.fisher import band_distances, fisher_band
@@ -100,6 +102,60 @@ def free_ends(study: LikelihoodStudy, n: int, temperatures: Sequence[float]) -> 
     lost = (end.value - end.value.min()).tolist()
     size = float(problem.zero()[0] + end.value.min())
     return FreeEnds(tuple(temperatures), tuple(tau.tolist()), tuple(slope.tolist()), tuple(lost), size)
+
+
+@dataclass(frozen=True)
+class SameSample:
+    """One sample fitted under several gates.
+
+    lost : log-likelihood units below the best gate. slopes : first gate slope less the last, over the temperature.
+    least, largest : temperatures of the starts that reach the same likelihood.
+    """
+
+    n: int
+    gates: tuple[str, ...]
+    lost: tuple[float, ...]
+    slopes: tuple[float, ...]
+    least: tuple[float, ...]
+    largest: tuple[float, ...]
+
+    def _repr_markdown_(self) -> str:
+        head = r"| gate | log-likelihood lost | $\hat\tau$, over equally good starts |"
+        rows = zip(self.gates, self.lost, self.least, self.largest, strict=True)
+        lines = [f"| {gate} | {lost:.1f} | {low:.4f} to {high:.4f} |" for gate, lost, low, high in rows]
+        return "\n".join([head, "|---|---|---|", *lines])
+
+
+def same_sample(study: LikelihoodStudy, n: int, gates: Sequence[str]) -> SameSample:
+    """The first sample of size n of an exactly specified study, fitted under each gate from truth-free starts.
+
+    A gate other than the study's has the same Theta but for the gate's box, which is as wide as its temperatures allow.
+    Raises ValueError for a gate without a temperature, and where fits do not agree.
+    """
+    experiment = _exact(study, (study.theta.temperature or (1.0,))[:1])
+    data = experiment.design.draw(experiment.masses(experiment.truth)[0], n, study.seed, [0])
+    values, found = [], []
+    for gate in gates:
+        model = density_model(gate, study.expert)
+        c = model.layout.temperature
+        if c is None:
+            raise ValueError(f"the gate {gate!r} has no temperature")
+        wide = max(study.theta.temperature or (1.0,)) if model.layout.scaled else 1.0
+        theta = replace(study.theta, slope_gap=study.theta.slope_gap * wide, bias_gap=study.theta.bias_gap * wide)
+        fit = LikelihoodFit(model, theta, study.components, study.seed, replace(study.plan, free=6))
+        with one_thread():
+            result = fit.run(data, n, [0])
+        if not result.certified.item():
+            raise ValueError(f"the fit under the gate {gate!r} is not certified: {result.summary()}")
+        log_density = model.log_density(result.atoms, data)
+        values.append(float((data.weight * log_density).sum()))
+        atoms = result.atoms[0]
+        found.append(
+            (float((atoms[0, 0] - atoms[-1, 0]) / atoms[0, c]), float(result.least[0, c]), float(result.largest[0, c]))
+        )
+    slopes, least, largest = zip(*found, strict=True)
+    lost = tuple(max(values) - v for v in values)
+    return SameSample(n, tuple(gates), lost, slopes, least, largest)
 
 
 @dataclass(frozen=True)
