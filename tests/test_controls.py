@@ -99,3 +99,20 @@ def test_crippling_changes_the_plan_alone() -> None:
     study = crippled(EXACT, steps=3)
     assert study.plan.max_steps == 3
     assert replace(study, id=EXACT.id, plan=EXACT.plan) == EXACT
+
+
+def test_sizes_can_be_taken_together() -> None:
+    """From 10^8 on the law is the same at every size, so few replicates at each will do."""
+    gain = chi2(6).rvs(1000, random_state=np.random.default_rng(1)) / 2
+    parts = {
+        n: {"gain": g, "certified": np.ones(len(g), bool)}
+        for n, g in ((10**6, np.ones(100)), (10**8, gain[:400]), (10**10, gain[400:]))
+    }
+    result = StudyResult(EXACT, "laptop", "cpu", tuple(parts), parts)
+    (control,) = chi_squared_control(result, together=True)
+    assert (control.n, control.largest, control.replicates) == (10**8, 10**10, 1000)
+    assert control.passed
+    assert "| $10^{8}$ to $10^{10}$ | 1000 | 6 |" in chi_squared_control(result, together=True)._repr_markdown_()
+    parts[10**10]["gain"] = 1.3 * gain[400:]
+    (control,) = chi_squared_control(result, together=True)
+    assert not control.passed

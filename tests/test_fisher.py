@@ -14,7 +14,7 @@ from moelib.claims import STUDIES
 from moelib.density_models import density_model
 from moelib.designs import QuadratureDesign, tensor_gauss_legendre
 from moelib.experiments import Experiment
-from moelib.fisher import FisherBand, fisher_band, fisher_path
+from moelib.fisher import FisherBand, band_distances, fisher_band, fisher_path
 from moelib.information import Information
 from moelib.models import regression_model
 from tests.tolerances import close
@@ -307,3 +307,30 @@ def test_a_band_of_a_hierarchy_is_double_precision_alone() -> None:
     assert r"\bar{a}_{1,1}" in band.names
     with pytest.raises(ValueError, match="gates of one level, and the model is hierarchical"):
         fisher_band(experiment, digits=50)
+
+
+def test_the_distance_from_the_band_needs_few_fits() -> None:
+    """Errors as foreseen have the band's deviations exactly; a tenth more is seen with a hundred of them."""
+    band = fisher_band(MIXTURE)
+    n, stream = 10**8, np.random.default_rng(1)
+    foreseen = stream.multivariate_normal(np.zeros(len(band.names)), band.covariance / n, 100)
+    same = band.distance(foreseen, foreseen, n)
+    assert (same.ratio == 1).all()
+    assert (same.standard_error == 0).all()
+    wide = band.distance(1.1 * foreseen, foreseen, n)
+    name, ratio, (low, high) = wide.worst(8)
+    assert name in band.names
+    assert low < 1.1 < high
+    assert low > 1.02
+    assert ratio == pytest.approx(1.1, abs=0.05)
+    assert "| $" in wide._repr_markdown_()
+    with pytest.raises(ValueError, match="errors and foreseen ones must have the shape"):
+        band.distance(foreseen[:1], foreseen[:1], n)
+
+
+def test_certified_fits_are_as_the_scores_foresee() -> None:
+    study = STUDIES["activation-ml-exact"].with_parameters({"sizes": 10**10, "replicates": 20})
+    (distance,) = band_distances(study.run("laptop"))
+    assert (np.abs(distance.ratio - 1) < 0.01).all()
+    with pytest.raises(ValueError, match="has no errors of single coordinates"):
+        band_distances(STUDIES["temperature-ml-exact"].with_parameters({"sizes": 10**8, "replicates": 2}).run())

@@ -12,13 +12,22 @@ from moelib.claims import (
     ridge_regimes,
     softmax_least_squares,
     softmax_likelihood,
+    temperature_studies,
 )
 from moelib.claims.claim import Claim, Outcome, Outcomes, rows
 from moelib.study import Study
 
 __all__ = ["STUDIES", "Claim", "Outcome", "Outcomes", "claim", "registry", "status_rows"]
 
-CHAPTERS = (interactions, softmax_least_squares, ridge_regimes, dense_to_sparse, hierarchical, softmax_likelihood)
+CHAPTERS = (
+    interactions,
+    softmax_least_squares,
+    ridge_regimes,
+    dense_to_sparse,
+    hierarchical,
+    softmax_likelihood,
+    temperature_studies,
+)
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
 

@@ -104,7 +104,7 @@ SWEEP = tuple(
     )
 )
 
-STUDIES = {LINEAR_CHAPTER: (LINEAR, LINEAR_EXACT), ACTIVATION_CHAPTER: (TANH, TANH_EXACT, FOUR, *SWEEP)}
+STUDIES = (LINEAR, LINEAR_EXACT, TANH, TANH_EXACT, FOUR, *SWEEP)
 
 _HIDDEN, _KEPT = "Linear gate, ", "tanh gate, "
 _EXACT, _OVER = "exactly specified: ", "one atom too many: "
@@ -166,4 +166,4 @@ FISHER = Claim(
     band=(0.95, 1.05),
 )
 
-MEASURED: tuple[Claim, ...] = (*LINEAR_MEASURED, *TANH_MEASURED, FISHER)
+CLAIMS: tuple[Claim, ...] = (*LINEAR_MEASURED, *TANH_MEASURED, FISHER)

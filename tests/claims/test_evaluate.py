@@ -189,3 +189,23 @@ def test_the_rates_of_tanh_experts_are_measured() -> None:
     found = judge(RATES, TANH.run("laptop", parameters={"sizes": sizes, "replicates": 260}, workers=2))
     assert {c.id: found[c.id].status for c in RATES} == {c.id: "measured" for c in RATES}, found
     assert all(o.certified_share >= 0.95 for o in found.values())
+
+
+def test_a_band_holds_or_does_not() -> None:
+    """Standard deviations a tenth too large leave the five per cent, and uncertified fits are not measured."""
+    claim = next(c for c in CLAIMS if c.kind == "band")
+    study = STUDIES[claim.measurement.study].with_parameters({"sizes": [10**8, 10**10], "replicates": 12})
+    found = study.run("laptop")
+    outcome = judge([claim], found)[claim.id]
+    assert outcome.status == "measured", outcome.detail
+    assert outcome.n_range == (10**8, 10**10)
+    assert outcome.interval[0] <= outcome.estimate <= outcome.interval[1]
+    for values in found.values.values():
+        values["errors"] = 1.1 * values["errors"]
+    assert judge([claim], found)[claim.id].status == "not_confirmed"
+    for values in found.values.values():
+        values["errors"] = values["errors"] / 1.1
+        values["certified"] = np.arange(12) < 6
+    outcome = judge([claim], found)[claim.id]
+    assert outcome.status == "not_confirmed"
+    assert "certified" in outcome.detail

@@ -1,0 +1,71 @@
+"""Results that the repository keeps: written whole, read back, refused for other numbers, and repeated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moelib.claims import STUDIES
+from moelib.committed import FOLDER, Committed, keep, path_of
+from moelib.results import StudyResult
+from moelib.study import Scale
+
+SMALL = replace(
+    STUDIES["activation-ml-exact"], scales={"laptop": Scale((10**8, 10**9), 3), "smoke": Scale((10**8,), 1)}
+)
+
+
+@pytest.fixture(scope="module")
+def result() -> StudyResult:
+    return SMALL.run("laptop")
+
+
+def test_what_is_kept_is_read_back(result, tmp_path) -> None:
+    keep(result, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [f"{SMALL.id}.npz"]
+    found = Committed.of(SMALL, tmp_path)
+    assert found.result.sizes == result.sizes
+    for n, values in result.values.items():
+        assert set(found.result.values[n]) == set(values)
+        for name, array in values.items():
+            got = found.result.values[n][name]
+            assert got.dtype == array.dtype
+            np.testing.assert_allclose(got, array, rtol=1e-6)
+    assert found.result.share("certified") == result.share("certified")
+
+
+def test_a_few_fits_repeat_it_and_a_spoilt_one_is_seen(result, tmp_path) -> None:
+    keep(result, tmp_path)
+    found = Committed.of(SMALL, tmp_path)
+    assert max(found.repeat(2).worst.values()) < 1e-5
+    text = found.repeat(1)._repr_markdown_()
+    assert "Kept results of `activation-ml-exact`: laptop profile, 3 replicates a size, cpu" in text
+    found.result.values[10**9]["gain"][0] += 0.01
+    assert max(found.repeat(1).worst.values()) > 9e-3
+
+
+def test_results_of_other_numbers_and_none_are_refused(result, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"no results of 'activation-ml-exact' are kept"):
+        Committed.of(SMALL, tmp_path)
+    keep(result, tmp_path)
+    with pytest.raises(ValueError, match=r"are of a study with other numbers"):
+        Committed.of(replace(SMALL, seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in sorted(Path(FOLDER).glob("*.npz"))])
+def test_what_the_repository_keeps_is_of_its_studies(name) -> None:
+    found = Committed.of(STUDIES[name])
+    assert path_of(name).stat().st_size < 1_000_000
+    assert found.result.profile == "full"
+    scale = STUDIES[name].scale("full")
+    assert found.result.sizes == scale.sizes
+    assert all(len(v["certified"]) == scale.replicates_at(n) for n, v in found.result.values.items())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [p.stem for p in sorted(Path(FOLDER).glob("*.npz"))])
+def test_what_the_repository_keeps_can_be_repeated(name) -> None:
+    assert max(Committed.of(STUDIES[name]).repeat(1).worst.values()) < 1e-3
