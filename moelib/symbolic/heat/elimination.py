@@ -22,13 +22,17 @@ def two_atoms(order: int = 4, positive: bool = True) -> Verdict:
     mean is 1, and resultants eliminate the first mean and both variances: what is left is a polynomial in w alone.
     order 3, and positive=False for weights of any sign, are controls.
     """
-    tex = r"c_1^2, c_2^2 > 0,\; \text{equations } s = 1, \dots, " + str(order) + r" \;\Rightarrow\; q_{1,1} = q_{1,2} = 0"
+    tex = (
+        r"c_1^2, c_2^2 > 0,\; \text{equations } s = 1, \dots, " + str(order) + r" \;\Rightarrow\; q_{1,1} = q_{1,2} = 0"
+    )
     equations = _weighted(order)
     if not (_homogeneous(equations) and _cases(equations[0])):
         return Verdict(False, tex, "The case distinction fails.")
     left = ratio_polynomial(order)
     if left is None:
-        detail = f"After elimination nothing is left of the equations 1..{order}: every ratio of weights has a solution."
+        detail = (
+            f"After elimination nothing is left of the equations 1..{order}: every ratio of weights has a solution."
+        )
         return Verdict(False, tex, detail)
     constant, factors = left.factor()
     low = 0 if positive else None
@@ -36,13 +40,15 @@ def two_atoms(order: int = 4, positive: bool = True) -> Verdict:
     product = r" \, ".join(_tex(f) + (f"^{{{power}}}" if power > 1 else "") for f, power in factors)
     where = "on w > 0" if positive else "for w other than 0"
     if roots:
-        return Verdict(False, tex, f"The last resultant, up to a constant $ {product} $, has {roots} real roots {where}.")
+        return Verdict(
+            False, tex, f"The last resultant, up to a constant $ {product} $, has {roots} real roots {where}."
+        )
     sign = "negative" if constant < 0 else "positive"
     return Verdict(
         True,
         tex,
-        f"If one of the means is 0, equation 1 makes the other 0. If not, let the second be 1; the resultants leave, up to a "
-        f"{sign} constant, $ {product} $ in $w = c_2^2 / c_1^2$, which by Sturm's theorem has no root {where}.",
+        "If one of the means is 0, equation 1 makes the other 0. If not, let the second be 1; the resultants leave, up to "
+        f"a {sign} constant, $ {product} $ in $w = c_2^2 / c_1^2$, which by Sturm's theorem has no root {where}.",
     )
 
 

@@ -49,7 +49,9 @@ def expansion(order: int = 6, factor: int = 2, scale: str = "variance") -> Verdi
         )
         if sympy.expand(left - right) != 0:
             return Verdict(False, tex, f"At s = {s} the two sides differ.")
-    return Verdict(True, tex, f"Both sides, divided by f, are polynomials in y - b and 1 / nu; equal for s = 1..{order}.")
+    return Verdict(
+        True, tex, f"Both sides, divided by f, are polynomials in y - b and 1 / nu; equal for s = 1..{order}."
+    )
 
 
 def generating_function(atoms: int = 6, order: int = 16, weight: int = 2) -> Verdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import comb
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,8 @@ def total_positivity(kernel: str = "exponential", draws: int = 100, seed: int = 
     assert least is not None
     assert worst is not None
     detail = (
-        f"{draws} determinants of {SIZES[0]} to {SIZES[-1]} rows at random rational points were enclosed in balls; all are "
-        f"positive, the smallest {float(least):.3g}, whose certificate is kept."
+        f"{draws} determinants of {SIZES[0]} to {SIZES[-1]} rows at random rational points were enclosed in balls; all "
+        f"are positive, the smallest {float(least):.3g}, whose certificate is kept."
     )
     return Verdict(True, tex, detail, _certificate(kernel, *worst, least))
 
@@ -100,7 +100,7 @@ def measure_changes(atoms: Sequence[Gaussian], smooth: Sequence[Gaussian]) -> in
         signs = [found.signs[0] == "+"]
         for p, s in zip(found.breakpoints, found.signs, strict=True):
             signs += [s == "+", at[p], s == "+"] if p in at else [s == "+"]
-    return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    return sum(a != b for a, b in pairwise(signs))
 
 
 def zero_bound(draws: int = 200, seed: int = 3, slack: int = 0) -> Verdict:
@@ -113,13 +113,15 @@ def zero_bound(draws: int = 200, seed: int = 3, slack: int = 0) -> Verdict:
     for found in random_counts(draws, seed):
         if found.count > found.bound + slack:
             return Verdict(
-                False, tex, f"A combination of {len(found.components)} Gaussians has {found.count} zeros, in certified cells."
+                False,
+                tex,
+                f"A combination of {len(found.components)} Gaussians has {found.count} zeros, in certified cells.",
             )
         alike += has_equal_variances(found.components)
         full += found.count == found.bound
     detail = (
-        f"{draws} random rational combinations, {draws // len(SIZES)} for each K = {SIZES[0]}..{SIZES[-1]}, {alike} of them "
-        f"with equal variances: counts certified in ball arithmetic, {full} of them at the bound and none above it."
+        f"{draws} random rational combinations, {draws // len(SIZES)} for each K = {SIZES[0]}..{SIZES[-1]}, {alike} of "
+        f"them with equal variances: counts certified in ball arithmetic, {full} of them at the bound and none above it."
     )
     return Verdict(True, tex, detail)
 
@@ -154,7 +156,10 @@ def vanishing_moments(atoms: Sequence[int] = (1, 2, 3, 4), draws: int = 20, seed
     from flint import fmpq, fmpq_poly
 
     rng = Random(seed)
-    tex = r"\int g(y)\, y^s\, dy = 0 \;(s = 0, \dots, 2m) \;\Rightarrow\; g \text{ changes its sign at least } 2m + 1 \text{ times}"
+    tex = (
+        r"\int g(y)\, y^s\, dy = 0 \;(s = 0, \dots, 2m) \;\Rightarrow\;"
+        r" g \text{ changes its sign at least } 2m + 1 \text{ times}"
+    )
     for m in atoms:
         for k in range(draws):
             polynomial = fmpq_poly([0])
@@ -165,24 +170,6 @@ def vanishing_moments(atoms: Sequence[int] = (1, 2, 3, 4), draws: int = 20, seed
             if (changes := sign_changes(polynomial)) < 2 * m + 1:
                 return Verdict(False, tex, f"For m = {m} a function has {changes} changes of sign.")
     detail = f"{draws} random polynomials times the normal density for each m = {atoms[0]}..{atoms[-1]}, all exact."
-    return Verdict(True, tex, detail)
-
-
-def finite_differences(orders: Sequence[int] = tuple(range(1, 9)), drop: int = 0) -> Verdict:
-    r"""Lemmas C and D together on differences of one Gaussian: n vanishing moments and n + 1 Gaussians of one variance.
-
-    The n-th difference :math:`\sum_k (-1)^k \binom{n}{k} \varphi_{1/4}(x - k)` must have exactly n zeros: at least n by
-    its moments, at most n by its number of terms. drop : so many of its terms are left out, a control.
-    """
-    tex = r"\#\Bigl\{x : \sum_{k=0}^n (-1)^k \tbinom{n}{k}\, \varphi_{1/4}(x - k) = 0\Bigr\} = n"
-    for n in orders:
-        parts = [Gaussian(Fraction((-1) ** k * comb(n, k)), Fraction(k), Fraction(1, 4)) for k in range(n + 1 - drop)]
-        zero = all(mixture_moment(parts, s) == 0 for s in range(n))
-        found = count_zeros(parts)
-        if not zero or found.count != n:
-            told = "" if zero else "; not all moments vanish"
-            return Verdict(False, tex, f"For n = {n} there are {found.count} zeros{told}.")
-    detail = f"n = {orders[0]}..{orders[-1]}: moments 0..n - 1 are 0 exactly, zeros counted in ball arithmetic."
     return Verdict(True, tex, detail)
 
 
@@ -212,55 +199,12 @@ def merging(atoms: int = 6, spare: int = 0) -> Verdict:
     return Verdict(True, tex, f"All {patterns} patterns of coincidence for m = 1..{atoms} were gone through.")
 
 
-def hidden_difference(m: int, scale: str = "3/4") -> tuple[Gaussian, ...]:
-    r"""The mixture of a rational Gauss-Hermite solution minus the one Gaussian with its moments 0..2m - 1, m = 2 or 3.
-
-    For m = 3 the solution is scaled so that its nodes are -1, 0, 1. scale : S, the variance of the one Gaussian; by
-    default each component of the mixture has a third of it for m = 2. Raises ValueError for another m and for an S that
-    leaves no positive variance.
-    """
-    known = {2: (("1/2", -1), ("1/2", 1)), 3: (("1/6", -1), ("2/3", 0), ("1/6", 1))}
-    if m not in known:
-        raise ValueError(f"expected m = 2 or 3, whose nodes are rational up to scale; got {m}")
-    S, shift = Fraction(scale), Fraction(1) if m == 2 else Fraction(1, 3)
-    if S <= shift:
-        raise ValueError(f"expected S > {shift}; got {S}")
-    return merged([*(Gaussian.of(p, x, S - shift) for p, x in known[m]), Gaussian.of(-1, 0, S)])
-
-
-def hidden_changes(members: Sequence[int] = (2, 3), scale: str = "3/2") -> Verdict:
-    """Whether that difference has vanishing moments 0..2m - 1, another one of order 2m, and exactly 2m zeros. Derived."""
-    tex = r"\#\{x : \sum_j p_j\, \varphi_{S - 1}(x - x_j) = \varphi_S(x)\} = 2m"
-    for m in members:
-        parts = hidden_difference(m, scale)
-        errors = [mixture_moment(parts, s) for s in range(2 * m + 1)]
-        found = count_zeros(parts)
-        if any(errors[:-1]) or errors[-1] == 0 or found.count != 2 * m or not found.verify():
-            return Verdict(False, tex, f"For m = {m} there are {found.count} zeros.")
-    detail = (
-        f"m = {', '.join(map(str, members))}, with nodes scaled to be rational: moments 0..2m - 1 agree exactly, that of "
-        "order 2m does not; zeros counted in ball arithmetic and rechecked in interval arithmetic."
-    )
-    return Verdict(True, tex, detail)
-
-
 def normal_integral(polynomial: Any) -> Fraction:
     """The mean of a flint polynomial under N(0, 1), exactly."""
     total, moment = Fraction(0), Fraction(1)
     for k in range(0, polynomial.degree() + 1, 2):
         total += Fraction(int(polynomial[k].p), int(polynomial[k].q)) * moment
         moment *= k + 1
-    return total
-
-
-def mixture_moment(components: Sequence[Gaussian], s: int) -> Fraction:
-    """The s-th moment of a combination of Gaussians, exactly."""
-    total = Fraction(0)
-    for g in components:
-        before, now = Fraction(0), Fraction(1)
-        for k in range(s):
-            before, now = now, g.mean * now + k * g.variance * before
-        total += g.weight * now
     return total
 
 

@@ -57,7 +57,10 @@ class GaussHermite:
         e = [(-1) ** k * _fraction(h[m - k]) / _fraction(h[m]) for k in range(m + 1)]
         sums = [Fraction(m)]
         for k in range(1, m):
-            sums.append(sum(((-1) ** (i - 1) * e[i] * sums[k - i] for i in range(1, k)), Fraction(0)) + (-1) ** (k - 1) * k * e[k])
+            sums.append(
+                sum(((-1) ** (i - 1) * e[i] * sums[k - i] for i in range(1, k)), Fraction(0))
+                + (-1) ** (k - 1) * k * e[k]
+            )
         return sums
 
     def moment_errors(self, order: int) -> list[Fraction]:
@@ -107,21 +110,25 @@ class GaussHermite:
 
     def _repr_markdown_(self) -> str:
         nodes, weights = self.floats()
-        rows = " | ".join(f"{x + 0.0:.4f}" for x in nodes), " | ".join(f"{p:.4f}" for p in weights)
-        head = f"| atom | {' | '.join(str(j) for j in range(1, self.m + 1))} |\n|---|{'---|' * self.m}"
-        system = heat_system(self.m, 2 * self.m)
-        left = self.residuals(system)
-        zeros = "1" if self.m == 1 else f"1 to {2 * self.m - 1}"
-        solved = all(v == 0 for v in left[:-1])
-        told = f"Equations {zeros} {'hold' if solved else 'do not all hold'} exactly; the left side of the last one, {2 * self.m}, is {left[-1]}."
-        return (
-            f"{head}\n| $q_1$ | {rows[0]} |\n| $c^2$ | {rows[1]} |\n| $q_2$ | "
-            + " | ".join([str(self.shift)] * self.m)
-            + f" |\n\n{told}"
+        rows = {
+            "atom": [str(j) for j in range(1, self.m + 1)],
+            "$q_1$": [f"{x + 0.0:.4f}" for x in nodes],
+            "$c^2$": [f"{p:.4f}" for p in weights],
+            "$q_2$": [str(self.shift)] * self.m,
+        }
+        lines = [f"| {name} | {' | '.join(row)} |" for name, row in rows.items()]
+        *lower, last = self.residuals(heat_system(self.m, 2 * self.m))
+        wrong = next((s for s, left in enumerate(lower, 1) if left), None)
+        told = (
+            "hold exactly" if wrong is None else f"do not all hold, as the left side of {wrong} is {lower[wrong - 1]}"
         )
+        told = f"Equations 1 to {2 * self.m - 1} {told}; the left side of equation {2 * self.m} is {last}."
+        return "\n".join([lines[0], "|---" * (self.m + 1) + "|", *lines[1:], "", told])
 
 
-def gauss_hermite(m: int, tilt: Sequence[int | Fraction] = (1,), shift: str | Fraction = Fraction(-1, 2)) -> GaussHermite:
+def gauss_hermite(
+    m: int, tilt: Sequence[int | Fraction] = (1,), shift: str | Fraction = Fraction(-1, 2)
+) -> GaussHermite:
     r"""The m-point Gauss-Hermite solution, m >= 1, with weights :math:`(m - 1)!/(m\,He_{m-1}(x)^2)`.
 
     tilt : coefficients of a polynomial that the weights are multiplied with, and shift, are for controls. Raises
@@ -185,7 +192,11 @@ def rule_is_positive(members: Sequence[int] = MEMBERS, tilt: Sequence[int] = (1,
             return Verdict(False, tex, f"For m = {m} only {real} of the roots are real and distinct.")
         positive = sum(power * count_real_roots(f, 0) for f, power in _weights(found).factor()[1])
         if positive != m or found.moment_errors(0)[0] != 0:
-            return Verdict(False, tex, f"For m = {m} there are {positive} positive weights, with sum {1 + found.moment_errors(0)[0]}.")
+            return Verdict(
+                False,
+                tex,
+                f"For m = {m} there are {positive} positive weights, with sum {1 + found.moment_errors(0)[0]}.",
+            )
     detail = (
         f"For m = {_listed(members)}: He_m has no multiple root and m real ones by Sturm's theorem, and so has the "
         "polynomial with the weights as roots on the positive half-line, with multiplicities."

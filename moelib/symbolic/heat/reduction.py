@@ -3,10 +3,9 @@ r"""The softmax system has the degree of the heat system, in every dimension: :m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from moelib.symbolic.heat.quadrature import gauss_hermite
-from moelib.symbolic.heat.systems import PolynomialSystem, heat_system, softmax_labels, softmax_system
+from moelib.symbolic.heat.systems import PolynomialSystem, heat_system, softmax_system
 from moelib.symbolic.verdict import Verdict
 
 ATOMS, DIMS = (2, 3, 4), (1, 2)
@@ -14,7 +13,10 @@ ATOMS, DIMS = (2, 3, 4), (1, 2)
 
 def same_block(atoms: Sequence[int] = ATOMS, dims: Sequence[int] = DIMS) -> Verdict:
     r"""Whether the equations with l1 = 0 are the heat system in p3, p4, p5, to order 2m. Derived."""
-    tex = r"\text{equation } (0, s) \text{ in } (p_{5j}, p_{3j}, p_{4j}) = \text{equation } s \text{ in } (c_j, q_{1j}, q_{2j})"
+    tex = (
+        r"\text{equation } (0, s) \text{ in } (p_{5j}, p_{3j}, p_{4j})"
+        r" = \text{equation } s \text{ in } (c_j, q_{1j}, q_{2j})"
+    )
     for m, d in _pairs(atoms, dims):
         if not _matches(softmax_system(m, 2 * m, d), heat_system(m, 2 * m), d):
             return Verdict(False, tex, f"For m = {m}, d = {d} some equation is another one.")
@@ -37,7 +39,10 @@ def slopes_vanish(atoms: Sequence[int] = ATOMS, dims: Sequence[int] = DIMS, keep
 
 def hermite_solves_softmax(atoms: Sequence[int] = ATOMS, dims: Sequence[int] = DIMS) -> Verdict:
     """Whether the Gauss-Hermite rule, with p1 = p2 = 0, solves the softmax system to order 2m - 1. Derived."""
-    tex = r"(p_1, p_2, p_3, p_4, p_5^2)_j = (0, 0, x_j, -\tfrac12, p_j) \text{ solves all equations with } |l_1| + l_2 \le 2m - 1"
+    tex = (
+        r"(p_1, p_2, p_3, p_4, p_5^2)_j = (0, 0, x_j, -\tfrac12, p_j)"
+        r" \text{ solves all equations with } |l_1| + l_2 \le 2m - 1"
+    )
     for m, d in _pairs(atoms, dims):
         order = 2 * m - 1
         system = softmax_system(m, order, d).with_zeros("p1", "p2")
@@ -87,15 +92,13 @@ def either_unknown(atoms: Sequence[int] = ATOMS, order: int = 4) -> Verdict:
 
 
 def is_square_sum(system: PolynomialSystem, label: tuple[int, ...], name: str) -> bool:
-    """Whether an equation is half the sum over all atoms of weight (c or p5, squared) times the square of an unknown."""
+    """Whether an equation is half the sum over atoms of the squares of the weight's root (c or p5) and of an unknown."""
     from flint import fmpq
 
     weight = "c" if any(u.startswith("c_") for u in system.unknowns) else "p5"
     found = {tuple(map(int, k)): c for k, c in system.equations[label].to_dict().items()}
     atoms = [u.removeprefix(f"{weight}_") for u in system.unknowns if u.startswith(f"{weight}_")]
-    expected = {
-        tuple(2 * (u in (f"{weight}_{j}", f"{name}_{j}")) for u in system.unknowns): fmpq(1, 2) for j in atoms
-    }
+    expected = {tuple(2 * (u in (f"{weight}_{j}", f"{name}_{j}")) for u in system.unknowns): fmpq(1, 2) for j in atoms}
     return found == expected
 
 

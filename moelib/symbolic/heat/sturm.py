@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 
@@ -32,9 +33,7 @@ def sign_changes(polynomial: Any) -> int:
 
 def _variations(chain: list[Any], at: Any, side: int) -> int:
     """Changes of sign along the chain at a point, or at an infinity."""
-    if at is None:
-        values = [p[p.degree()] * (side if p.degree() % 2 else 1) for p in chain]
-    else:
-        values = [p(at) for p in chain]
+    far = [p[p.degree()] * (side if p.degree() % 2 else 1) for p in chain]
+    values = far if at is None else [p(at) for p in chain]
     signs = [v > 0 for v in values if v != 0]
-    return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    return sum(a != b for a, b in pairwise(signs))

@@ -100,16 +100,14 @@ def heat_system(atoms: int, order: int, weight: int = 2) -> PolynomialSystem:
     letters = [f"{n},{j}}}" if n != "c" else f"c_{{{j}}}" for j in range(1, atoms + 1) for n in ("c", "q_{1", "q_{2")]
     one = {s: _atom(s, weight) for s in range(1, order + 1)}
     equations = _summed({(s,): {(2, *k): v for k, v in terms.items()} for s, terms in one.items()}, names, atoms)
-    return PolynomialSystem(
-        f"The system of {atoms} atoms to order {order}", tuple(names), tuple(letters), equations
-    )
+    return PolynomialSystem(f"The system of {atoms} atoms to order {order}", tuple(names), tuple(letters), equations)
 
 
 def softmax_system(atoms: int, order: int, dim: int = 1) -> PolynomialSystem:
     r"""The system of :math:`\tilde r`: unknowns p1_j, p2_j in R^d and p3_j, p4_j, p5_j, equations :math:`(l_1, l_2)`.
 
     .. math:: \sum_{j=1}^m \sum_{\alpha_1 + \alpha_2 = l_1,\; |\alpha_2| + \alpha_3 + 2 \alpha_4 = l_2}
-              \frac{1}{\alpha!}\, p_{5j}^2\, p_{1j}^{\alpha_1} p_{2j}^{\alpha_2} p_{3j}^{\alpha_3} p_{4j}^{\alpha_4} = 0,
+              \frac{p_{5j}^2}{\alpha!}\, p_{1j}^{\alpha_1} p_{2j}^{\alpha_2} p_{3j}^{\alpha_3} p_{4j}^{\alpha_4} = 0,
               \qquad 1 \le |l_1| + l_2 \le r
 
     p1 is the error of the gate slope, p2 of the expert slope, p3 of the intercept, p4 half that of the variance. Raises
@@ -177,9 +175,7 @@ def softmax_series(order: int, dim: int) -> dict[Label, Exponents]:
 
 
 def _atom(s: int, weight: int) -> Exponents:
-    return {
-        (s - weight * n, n): Fraction(1, factorial(s - weight * n) * factorial(n)) for n in range(s // weight + 1)
-    }
+    return {(s - weight * n, n): Fraction(1, factorial(s - weight * n) * factorial(n)) for n in range(s // weight + 1)}
 
 
 def _softmax_atom(label: Label) -> Exponents:
@@ -257,7 +253,13 @@ def _term(c: Fraction, powers: Sequence[int], letters: Sequence[str]) -> str:
         if power
     ]
     size = abs(c)
-    number = "" if size == 1 else str(size) if size.denominator == 1 else rf"\tfrac{{{size.numerator}}}{{{size.denominator}}}"
+    number = (
+        ""
+        if size == 1
+        else str(size)
+        if size.denominator == 1
+        else rf"\tfrac{{{size.numerator}}}{{{size.denominator}}}"
+    )
     return ("-" if c < 0 else "") + number + r" \, ".join(factors)
 
 

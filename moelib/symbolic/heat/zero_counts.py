@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Protocol
 
 BITS, MAX_BITS = 96, 1536
@@ -85,7 +86,7 @@ class ZeroCount:
             return False
         if len(self.cells) != len(self.breakpoints) - 1 or len(self.signs) != len(self.breakpoints):
             return False
-        if any(a >= b for a, b in zip(self.breakpoints, self.breakpoints[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(self.breakpoints)):
             return False
 
         def number(low: Fraction, high: Fraction) -> Any:
@@ -129,8 +130,11 @@ class ZeroCount:
         return number(g.weight, g.weight) * iv.exp(number(exponent, exponent)) / iv.sqrt(number(g.variance, g.variance))
 
     def _repr_markdown_(self) -> str:
-        parts = [rf"{_number(g.weight)}\,\varphi_{{{_number(g.variance)}}}({_shifted(g.mean)})" for g in self.components]
-        lines, line = [], ""
+        parts = [
+            rf"{_number(g.weight)}\,\varphi_{{{_number(g.variance)}}}({_shifted(g.mean)})" for g in self.components
+        ]
+        lines: list[str] = []
+        line = ""
         for part in parts:
             piece = part if not lines and not line else f" + {part}".replace("+ -", "- ")
             if len(line) + len(piece) > 110 and line:
@@ -167,7 +171,7 @@ def count_zeros(components: Iterable[Gaussian | Sequence[Any]], at: Sequence[Fra
     if undecided is not None:
         raise ValueError(f"expected f to differ from 0 at {undecided}")
     breakpoints, kinds = [points[0]], []
-    stack = list(zip(points, points[1:], strict=False))[::-1]
+    stack = list(pairwise(points))[::-1]
     while stack:
         low, high = stack.pop()
         kind = balls.kind(low, high)
