@@ -51,7 +51,7 @@ class HiddenDifference:
         return f"{self.zeros._repr_markdown_()}\n\nMoments 0 to {2 * self.m} of the difference: {errors}."
 
 
-def hidden_difference(m: int, ratio: str | Fraction = "3/2") -> HiddenDifference:
+def hidden_difference(m: int, ratio: str | int | Fraction = 2) -> HiddenDifference:
     r"""The mixture of a Gauss-Hermite solution with rational nodes, and the one Gaussian with its moments 0..2m - 1.
 
     For m = 2 the nodes are -1 and 1 and :math:`q_2 = -1/2`; for m = 3 the solution is scaled, to the nodes -1, 0, 1 and
@@ -66,7 +66,7 @@ def hidden_difference(m: int, ratio: str | Fraction = "3/2") -> HiddenDifference
     return HiddenDifference(m, S, tuple(Gaussian.of(p, x, S - SHIFTS[m]) for p, x in RULES[m]))
 
 
-def hidden_changes(members: Sequence[int] = (2, 3), ratio: str = "3/2", atoms: int = 0) -> Verdict:
+def hidden_changes(members: Sequence[int] = (2, 3), ratio: str | int = 2, atoms: int = 0) -> Verdict:
     """Whether that difference has vanishing moments 0..2m - 1, another one of order 2m, and exactly 2m zeros. Derived.
 
     atoms : so many of the mixture's Gaussians are left out, a control.

@@ -47,8 +47,8 @@ def two_atoms(order: int = 4, positive: bool = True) -> Verdict:
     return Verdict(
         True,
         tex,
-        "If one of the means is 0, equation 1 makes the other 0. If not, let the second be 1; the resultants leave, up to "
-        f"a {sign} constant, $ {product} $ in $w = c_2^2 / c_1^2$, which by Sturm's theorem has no root {where}.",
+        "If one of the means is 0, equation 1 makes the other 0. If not, let the second be 1; the resultants leave, up "
+        f"to a {sign} constant, $ {product} $ in $w = c_2^2 / c_1^2$, which by Sturm's theorem has no root {where}.",
     )
 
 

@@ -65,7 +65,7 @@ def variation_diminishing(draws: int = 100, seed: int = 2, slack: int = 0) -> Ve
     The measures have atoms and Gaussian parts. slack : added to the bound; -1 is a control.
     """
     rng, equal, most = Random(seed), 0, 0
-    tex = r"\#\{x : (\varphi_v * \nu)(x) = 0\} \le \text{changes of sign of } \nu"
+    tex = r"\#\{x : (\varphi_v * \rho)(x) = 0\} \le \text{changes of sign of } \rho"
     for _ in range(draws):
         atoms = [
             Gaussian(Fraction(rng.choice((-1, 1)) * rng.randint(1, 20), 20), x, Fraction(0))
@@ -120,8 +120,8 @@ def zero_bound(draws: int = 200, seed: int = 3, slack: int = 0) -> Verdict:
         alike += has_equal_variances(found.components)
         full += found.count == found.bound
     detail = (
-        f"{draws} random rational combinations, {draws // len(SIZES)} for each K = {SIZES[0]}..{SIZES[-1]}, {alike} of "
-        f"them with equal variances: counts certified in ball arithmetic, {full} of them at the bound and none above it."
+        f"{draws} random rational combinations, {draws // len(SIZES)} for each K = {SIZES[0]}..{SIZES[-1]}, {alike} "
+        f"of them with equal variances: counts certified in balls, {full} of them at the bound and none above it."
     )
     return Verdict(True, tex, detail)
 

@@ -91,8 +91,20 @@ def either_unknown(atoms: Sequence[int] = ATOMS, order: int = 4) -> Verdict:
     return Verdict(True, tex, f"The equation is this one for m = {', '.join(map(str, atoms))}; the rule has q2 = -1/2.")
 
 
+def known_variance(atoms: Sequence[int] = ATOMS, order: int = 2) -> Verdict:
+    r"""Whether a known variance, all q2 = 0, leaves no solution already at order 2. Derived.
+
+    order : which equation is used; anything but 2 is a control.
+    """
+    tex = r"q_{2l} = 0 \text{ for all } l \;\Rightarrow\; \text{equation } 2:\; \tfrac12 \sum_l c_l^2 q_{1l}^2 = 0"
+    for m in atoms:
+        if not is_square_sum(heat_system(m, max(order, 2)).with_zeros("q2"), (order,), "q1"):
+            return Verdict(False, tex, f"For m = {m} equation {order} is no sum of squares.")
+    return Verdict(True, tex, f"The equation is this one for m = {', '.join(map(str, atoms))}.")
+
+
 def is_square_sum(system: PolynomialSystem, label: tuple[int, ...], name: str) -> bool:
-    """Whether an equation is half the sum over atoms of the squares of the weight's root (c or p5) and of an unknown."""
+    """Whether an equation is half the sum over atoms of weight (c or p5, squared) times the square of an unknown."""
     from flint import fmpq
 
     weight = "c" if any(u.startswith("c_") for u in system.unknowns) else "p5"

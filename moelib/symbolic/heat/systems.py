@@ -17,7 +17,7 @@ from itertools import product
 from math import factorial
 from typing import Any
 
-SHOWN = 9  # equations of a system on the page
+SHOWN, TERMS = 9, 4  # equations of a system on the page, and terms on a line
 Label = tuple[int, ...]
 Exponents = dict[tuple[int, ...], Fraction]
 
@@ -72,16 +72,17 @@ class PolynomialSystem:
         return out
 
     def tex(self, label: Label) -> str:
-        """One equation as TeX."""
+        """One equation as TeX, long ones on several lines of an ``aligned``."""
         terms = sorted(self.equations[label].to_dict().items(), key=lambda t: _by_atom(self.unknowns, t[0]))
         pieces = [_term(Fraction(int(c.p), int(c.q)), powers, self.letters) for powers, c in terms]
-        text = " + ".join(pieces).replace("+ -", "- ")
+        lines = [" + ".join(pieces[k : k + TERMS]) for k in range(0, len(pieces), TERMS)]
+        text = " \\\\\n&\\quad + ".join(lines).replace("+ -", "- ")
         return f"{text or '0'} = 0"
 
     def _repr_markdown_(self) -> str:
         labels = list(self.equations)
         shown = [rf"{self.tex(k)} &&{_label(k)}" for k in labels[:SHOWN]]
-        lines = r" \\ ".join(f"&{line}" for line in shown)
+        lines = " \\\\\n".join(f"&{line}" for line in shown)
         left = len(labels) - len(shown)
         rest = f"\n\nand {left} more equations." if left else ""
         return f"{self.name}:\n\n$$\n\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n$${rest}"

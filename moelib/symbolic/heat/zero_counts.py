@@ -75,6 +75,19 @@ class ZeroCount:
         ends = zip(self.breakpoints, self.breakpoints[1:], self.cells, self.signs, self.signs[1:], strict=False)
         return tuple((a, b) for a, b, kind, s, t in ends if kind == MONOTONE and s != t)
 
+    def places(self, width: float = 1e-9) -> list[float]:
+        """The zeros as floats, each interval halved until it is no wider than ``width``."""
+        balls, out = _Balls(self.components), []
+        for low, high in self.zeros:
+            a, b = low, high
+            left = balls.sign(a)
+            while b - a > width:
+                middle = (a + b) / 2
+                sign = balls.sign(middle)
+                a, b = (middle, middle) if not sign else (middle, b) if sign == left else (a, middle)
+            out.append(float((a + b) / 2))
+        return out
+
     def verify(self) -> bool:
         """Recheck all of it from the numbers alone, with mpmath's intervals instead of flint's balls."""
         from mpmath import libmp
@@ -130,9 +143,7 @@ class ZeroCount:
         return number(g.weight, g.weight) * iv.exp(number(exponent, exponent)) / iv.sqrt(number(g.variance, g.variance))
 
     def _repr_markdown_(self) -> str:
-        parts = [
-            rf"{_number(g.weight)}\,\varphi_{{{_number(g.variance)}}}({_shifted(g.mean)})" for g in self.components
-        ]
+        parts = [rf"{_factor(g.weight)}\varphi_{{{_number(g.variance)}}}({_shifted(g.mean)})" for g in self.components]
         lines: list[str] = []
         line = ""
         for part in parts:
@@ -142,10 +153,10 @@ class ZeroCount:
                 line = ""
             line += piece
         body = " \\\\\n&\\quad ".join([*lines, line])
-        where = ", ".join(f"{float((a + b) / 2):.3f}" for a, b in self.zeros)
+        where = ", ".join(f"{x:.4f}" for x in self.places())
         return (
             f"$$\n\\begin{{aligned}}\nf(x) &= {body}\n\\end{{aligned}}\n$$\n\n**{self.count} zeros**"
-            + (f", near {where}" if where else "")
+            + (f", at {where}" if where else "")
             + f"; {len(self.components)} Gaussians have at most {self.bound}. {len(self.cells)} cells on "
             f"[{float(self.breakpoints[0]):g}, {float(self.breakpoints[-1]):g}], all decided in ball arithmetic."
         )
@@ -334,6 +345,10 @@ def _number(q: Fraction) -> str:
     if q.denominator == 1:
         return str(q.numerator)
     return ("-" if q < 0 else "") + rf"\tfrac{{{abs(q.numerator)}}}{{{q.denominator}}}"
+
+
+def _factor(q: Fraction) -> str:
+    return ("-" if q < 0 else "") + ("" if abs(q) == 1 else _number(abs(q)) + r"\,")
 
 
 def _shifted(mean: Fraction) -> str:
