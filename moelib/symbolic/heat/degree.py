@@ -6,7 +6,7 @@ from moelib.symbolic.heat import differences, elimination, expansion, proof, qua
 from moelib.symbolic.verdict import Verdict
 
 
-def degree(draws: int = 40, slack: int = 0) -> Verdict:
+def degree(draws: int = 25, slack: int = 0) -> Verdict:
     r"""Whether all executed steps of the proof hold. The proof for every m is the text of the chapter.
 
     draws : of each random step. slack : added to the bound of Lemma C; -1 is a control. Derived.
