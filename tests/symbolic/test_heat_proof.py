@@ -37,7 +37,7 @@ CONTROLS = [
     (differences.hidden_changes, {"atoms": 1}),
     (proof.merging, {"spare": 1}),
     (cell_exponents, {"degree": 1}),
-    (degree, {"draws": 8, "slack": -1}),
+    (degree, {"draws": 16, "slack": -1}),
 ]
 
 

@@ -88,6 +88,7 @@ def exchanged(text: str, old: str, new: str) -> str:
         lambda z: replace(z, cells=z.cells[:-1]),
         lambda z: replace(z, components=(*z.components[:-1], replace(z.components[-1], weight=Fraction(-1, 3)))),
         lambda z: replace(z, components=()),
+        lambda z: replace(z, components=(replace(z.components[0], variance=Fraction(0)), *z.components[1:])),
     ],
 )  # fmt: skip
 def test_a_tampered_certificate_is_refused(sound, tamper) -> None:

@@ -95,7 +95,9 @@ class ZeroCount:
 
         iv = MPIntervalContext()
         iv.prec = 2 * BITS
-        if merged(self.components) != self.components or not self.components:
+        if not self.components or min(g.variance for g in self.components) <= 0:
+            return False
+        if merged(self.components) != self.components:
             return False
         if len(self.cells) != len(self.breakpoints) - 1 or len(self.signs) != len(self.breakpoints):
             return False
@@ -122,7 +124,7 @@ class ZeroCount:
         for side in (0, -1):
             end = self.breakpoints[side]
             first, rest = _tail(self.components, -1 if side == 0 else 1, end)
-            if first is None or any(not fades for _, fades in rest):
+            if any(not fades for _, fades in rest):
                 return False
             sizes = [abs(self._size(iv, g, end, number)) for g in (first, *[g for g, _ in rest])]
             if not sizes[0].a > sum(sizes[1:], iv.mpf(0)).b:
@@ -143,7 +145,7 @@ class ZeroCount:
         return number(g.weight, g.weight) * iv.exp(number(exponent, exponent)) / iv.sqrt(number(g.variance, g.variance))
 
     def _repr_markdown_(self) -> str:
-        parts = [rf"{_factor(g.weight)}\varphi_{{{_number(g.variance)}}}({_shifted(g.mean)})" for g in self.components]
+        parts = [rf"{_factor(g.weight)}\varphi_{{{g.variance}}}({_shifted(g.mean)})" for g in self.components]
         lines: list[str] = []
         line = ""
         for part in parts:
@@ -306,7 +308,7 @@ def _end(components: Sequence[Gaussian], side: int, beyond: Fraction) -> Fractio
     while radius < FARTHEST:
         at = side * radius
         first, rest = _tail(components, side, at)
-        if first is not None and all(fades for _, fades in rest):
+        if all(fades for _, fades in rest):
             with precision(BITS):
                 others = sum((_size(g, at) for g, _ in rest), start=_arb(Fraction(0)))
                 if _size(first, at) > others:
@@ -315,9 +317,7 @@ def _end(components: Sequence[Gaussian], side: int, beyond: Fraction) -> Fractio
     raise ValueError("expected the widest Gaussian to outweigh the others within a distance of 2^20")
 
 
-def _tail(
-    components: Sequence[Gaussian], side: int, at: Fraction
-) -> tuple[Gaussian | None, list[tuple[Gaussian, bool]]]:
+def _tail(components: Sequence[Gaussian], side: int, at: Fraction) -> tuple[Gaussian, list[tuple[Gaussian, bool]]]:
     """The component that rules on one side, and whether the ratio of each other one to it falls from there on.
 
     The logarithm of a ratio is a concave quadratic or linear, so that it falls outwards if it falls at ``at``.
