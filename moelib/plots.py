@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moelib.fisher import BandCheck
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
+    from moelib.symbolic.heat.differences import HiddenDifference
     from moelib.temperatures import TemperatureProfile
     from moelib.timings import Timings
 
@@ -78,6 +79,43 @@ def across(results: Mapping[str, StudyResult], quantity: str, exponents: Sequenc
     _sizes_axis(axes, sizes)
     axes.set_ylabel("error")
     axes.legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def hidden(differences: Sequence[HiddenDifference]) -> Figure:
+    """Mixtures beside the one Gaussian that they imitate, and below the difference with its certified zeros.
+
+    One column for each difference.
+    """
+    from moelib.symbolic.heat.differences import density
+
+    figure, axes = plt.subplots(
+        2, len(differences), figsize=(3.4 * len(differences), 4.4), sharex="col", squeeze=False, layout="constrained"
+    )
+    for (top, bottom), found in zip(axes.T, differences, strict=True):
+        reach = 1.4 * float(found.zeros.zeros[-1][1])
+        x = np.linspace(-reach, reach, 401)
+        single, mixture, gap = (
+            np.array([density(parts, t) for t in x]) for parts in ([found.single], found.mixture, found.parts)
+        )
+        top.fill_between(x, single, color="0.8", linewidth=0, label="one Gaussian")
+        for part in found.mixture:
+            top.plot(x, [density([part], t) for t in x], ":", color=COLOURS[0], linewidth=1)
+        top.plot(x, mixture, color=COLOURS[0], linewidth=1.4, label=f"mixture of {found.m}")
+        bottom.axhline(0, color="0.5", linewidth=0.8)
+        for side, colour in ((1, COLOURS[2]), (-1, COLOURS[1])):
+            bottom.fill_between(x, np.where(side * gap > 0, gap, 0), color=colour, alpha=0.3, linewidth=0)
+        bottom.plot(x, gap, color="0.2", linewidth=1.2)
+        places = found.zeros.places()
+        bottom.plot(places, np.zeros(len(places)), "o", color="k", markersize=4, label=f"{len(places)} zeros")
+        top.set_title(f"$m = {found.m}$", fontsize=10)
+        for panel in (top, bottom):
+            low, high = panel.get_ylim()
+            panel.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+            panel.legend(fontsize=8, loc="upper right", ncols=2)
+        bottom.set_xlabel("$y$")
+    axes[0, 0].set_ylabel("density")
+    axes[1, 0].set_ylabel("difference")
     return figure
 
 

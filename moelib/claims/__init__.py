@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     dense_to_sparse,
+    heat_system,
     hierarchical,
     interactions,
     ridge_regimes,
@@ -27,6 +28,7 @@ CHAPTERS = (
     hierarchical,
     softmax_likelihood,
     temperature_studies,
+    heat_system,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

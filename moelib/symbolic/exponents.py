@@ -122,6 +122,17 @@ def rates(unit: Unit) -> Rates:
     return Rates(tuple(rows), exact, over, splits)
 
 
+def cell_rates(unit: Unit, size: int) -> tuple[Rate, ...]:
+    """The rates of :func:`rates` for cells of ``size`` atoms, any number of at least one. Raises ValueError below."""
+    if size < 1:
+        raise ValueError(f"expected a cell of at least one atom; got {size}")
+    found = rates(unit)
+    if unit.gate == CONTAMINATED and size > 1:
+        return ()
+    assert found.exact is not None
+    return tuple(_of_size(unit, size, found.exact, found.over, found.splits, symmetries(unit)))
+
+
 def derived_rate(
     gate: str, expert: str, parameter: str, cell_size: int = 2, exponent: str = "-1/2", dim: int = 1
 ) -> Verdict:
