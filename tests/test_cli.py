@@ -14,7 +14,7 @@ from moelib import claims, cli
 
 ROOT = Path(__file__).parents[1]
 STATUSES = {"derived", "certified", "measured", "quoted", "not_confirmed", "failing", "stale", "missing"}
-KINDS = {"identity", "condition", "rate", "counterexample", "bound"}
+KINDS = {"identity", "condition", "rate", "band", "counterexample", "bound"}
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ def test_one_sample_tells_the_gates_apart() -> None:
 
 
 def test_a_table_of_gates() -> None:
-    names = ("activated-tanh-0.5", "activated-sin-1")
+    names = ("activation-sweep-tanh-0.5", "activation-sweep-sin-1")
     results = [STUDIES[name].with_parameters({"replicates": 3}).run("laptop") for name in names]
     table = gate_table(results)
     assert [(r.gate, r.temperature) for r in table.rows] == [("activated_tanh", 0.5), ("activated_sin", 1.0)]

@@ -86,13 +86,13 @@ def _varied(number: int, gate: str, tau: float) -> LikelihoodStudy:
     bounds = (tau / 5, 5 * tau)
     return replace(
         TANH_EXACT,
-        id=f"{gate.replace('_', '-')}-{tau:g}",
+        id=f"activation-sweep-{gate.removeprefix('activated_')}-{tau:g}",
         gate=gate,
         truth=truth,
         theta=replace(TANH.theta, temperature=bounds),
         plan=Plan(near=2, free=4, rounds=6),
         seed=20261220 + number,
-        scales={"smoke": Scale((10**10,), 2), "laptop": Scale((10**10,), 12), "full": Scale((10**10,), 100)},
+        scales={"smoke": Scale((10**10,), 2), "laptop": Scale((10**10,), 12), "full": Scale((10**10,), 200)},
     )
 
 

@@ -192,7 +192,7 @@ def test_the_control_passes_for_certified_fits_and_fails_for_crippled_ones() -> 
     ("changes", "sentence"),
     [
         ({"components": 0, "truth": None}, "the number of atoms k must be at least 1, got 0"),
-        ({"components": 4}, r"the number of atoms k must be k\* = 2 or k\* \+ 1 = 3, got 4"),
+        ({"components": 5}, r"the number of atoms k must be k\* = 2 or up to two more, got 5"),
         ({"theta": Theta(8, 8, 6)}, "a likelihood needs a Theta with bounds for the variance, or it has no maximum"),
         ({"model": density_model("softmax", "tanh")}, "over-fitted cells have a chart for linear experts .* 'tanh'"),
         ({"model": density_model("softmax", "linear", "laplace")}, "over-fitted cells have a chart .* 'laplace'"),
