@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     dense_to_sparse,
+    heat_limit,
     hierarchical,
     interactions,
     ridge_regimes,
@@ -18,7 +19,15 @@ from moelib.study import Study
 
 __all__ = ["STUDIES", "Claim", "Outcome", "Outcomes", "claim", "registry", "status_rows"]
 
-CHAPTERS = (interactions, softmax_least_squares, ridge_regimes, dense_to_sparse, hierarchical, softmax_likelihood)
+CHAPTERS = (
+    interactions,
+    softmax_least_squares,
+    ridge_regimes,
+    dense_to_sparse,
+    hierarchical,
+    softmax_likelihood,
+    heat_limit,
+)
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
 

@@ -1,0 +1,171 @@
+"""The limit experiment of over-fitted Gaussian cells of two and three atoms: its studies and what they measure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+from moelib.claims.claim import Claim, Measurement, Source
+from moelib.study import LimitStudy, Scale
+
+CHAPTER = "heat_system"
+
+# Shares, sizes, replicates, starts, seeds, quantities, bands and pass rule were fixed before any slope was computed.
+# Equal shares make the fit unique up to labels. Other choices give every atom a tenth of the cell's weight or more.
+SIZES = tuple(10**e for e in range(4, 41, 4))
+LOW, HIGH = 1e12, 1e40  # slopes are taken over these; the first corrections are powers of n^(1/12)
+BAND, HALF_WIDTH = 0.01, 0.01
+TENTHS = range(1, 9)
+
+TWO = LimitStudy(
+    id="heat-limit-2",
+    shares=((0.5, 0.5),),
+    terms=4,
+    seed=20261201,
+    scales={
+        "smoke": Scale((10**8, 10**20), 10),
+        "laptop": Scale(SIZES, 400),
+        "full": Scale(SIZES, 4000),
+    },
+)
+THREE = replace(TWO, id="heat-limit-3", shares=((1 / 3, 1 / 3, 1 / 3),), terms=6, seed=20261202)
+
+MORE = {
+    "smoke": Scale((10**8, 10**20), 5),
+    "laptop": Scale(SIZES, 200),
+    "full": Scale(SIZES, 2000),
+}
+TWO_MORE = replace(TWO, id="heat-limit-2-more", terms=6, seed=20261203, scales=MORE)
+THREE_MORE = replace(THREE, id="heat-limit-3-more", terms=8, seed=20261204, scales=MORE)
+
+TWO_SHARES = replace(
+    TWO,
+    id="heat-limit-2-shares",
+    shares=tuple((i / 10, 1 - i / 10) for i in range(1, 6)),
+    starts=8,
+    seed=20261205,
+    scales=MORE,
+)
+THREE_SHARES = replace(
+    THREE,
+    id="heat-limit-3-shares",
+    shares=tuple((i / 10, j / 10, k / 10) for i, j, k in combinations_with_replacement(TENTHS, 3) if i + j + k == 10),
+    starts=16,
+    seed=20261206,
+    scales={
+        "smoke": Scale((10**8, 10**20), 2),
+        "laptop": Scale(SIZES[3::2], 100),
+        "full": Scale(SIZES, 1000),
+    },
+)
+
+STUDIES = (TWO, THREE, TWO_MORE, THREE_MORE, TWO_SHARES, THREE_SHARES)
+
+# study, name, what is followed, what it says, predicted
+RATES = (
+    (TWO, "two-b-negative", "b given negative", r"Where $Z_4 < 0$ the means of two atoms part as $n^{-1/8}$.", -1 / 8),
+    (TWO, "two-b-positive", "b given positive", r"Where $Z_4 > 0$ the means of two atoms part as $n^{-1/4}$.", -1 / 4),
+    (
+        TWO,
+        "two-b-norm",
+        "L4 norm of b",
+        r"In a cell of two atoms the $L^4$ norm of the means' error falls as $n^{-1/8}$.",
+        -1 / 8,
+    ),
+    (
+        TWO,
+        "two-b-median",
+        "b",
+        r"Both signs of $Z_4$ are equally likely, and the median error between them falls as $n^{-1/6}$.",
+        -1 / 6,
+    ),
+    (TWO, "two-nu", "nu", r"In a cell of two atoms the variances fall as $n^{-1/4}$.", -1 / 4),
+    (
+        TWO,
+        "two-nu-norm",
+        "L2 norm of nu",
+        r"In a cell of two atoms the $L^2$ norm of the variances' error falls as $n^{-1/4}$.",
+        -1 / 4,
+    ),
+    (THREE, "three-b", "b", r"In a cell of three atoms the median error of the means falls as $n^{-1/12}$.", -1 / 12),
+    (
+        THREE,
+        "three-b-negative",
+        "b given negative",
+        r"It falls as $n^{-1/12}$ where $Z_6 < 0$, the side of the Gauss-Hermite solution.",
+        -1 / 12,
+    ),
+    (THREE, "three-b-positive", "b given positive", r"It falls as $n^{-1/12}$ where $Z_6 > 0$ as well.", -1 / 12),
+    (
+        THREE,
+        "three-b-norm",
+        "L6 norm of b",
+        r"In a cell of three atoms the $L^6$ norm of the means' error falls as $n^{-1/12}$.",
+        -1 / 12,
+    ),
+    (THREE, "three-nu", "nu", r"In a cell of three atoms the variances fall as $n^{-1/6}$.", -1 / 6),
+    (
+        THREE,
+        "three-nu-norm",
+        "L3 norm of nu",
+        r"In a cell of three atoms the $L^3$ norm of the variances' error falls as $n^{-1/6}$.",
+        -1 / 6,
+    ),
+    (
+        TWO_MORE,
+        "two-more-terms",
+        "L4 norm of b",
+        r"With six coefficients instead of four the $L^4$ norm for two atoms still falls as $n^{-1/8}$.",
+        -1 / 8,
+    ),
+    (
+        THREE_MORE,
+        "three-more-terms",
+        "L6 norm of b",
+        r"With eight coefficients instead of six the $L^6$ norm for three atoms still falls as $n^{-1/12}$.",
+        -1 / 12,
+    ),
+    (
+        TWO_SHARES,
+        "two-least",
+        "b given negative",
+        r"The least error of equally good fits with other shares falls as $n^{-1/8}$ where $Z_4 < 0$.",
+        -1 / 8,
+    ),
+    (
+        TWO_SHARES,
+        "two-most",
+        "b_most given negative",
+        r"The largest error of equally good fits with other shares falls as $n^{-1/8}$ where $Z_4 < 0$.",
+        -1 / 8,
+    ),
+    (
+        THREE_SHARES,
+        "three-least",
+        "b",
+        r"The least error of equally good fits of three atoms with other shares falls as $n^{-1/12}$.",
+        -1 / 12,
+    ),
+    (
+        THREE_SHARES,
+        "three-most",
+        "b_most",
+        r"The largest error of equally good fits of three atoms with other shares falls as $n^{-1/12}$.",
+        -1 / 12,
+    ),
+)
+
+CLAIMS = tuple(
+    Claim(
+        f"heat-limit/{name}",
+        CHAPTER,
+        "rate",
+        statement,
+        Source("", "own"),
+        measurement=Measurement(study.id, followed, low=LOW, high=HIGH),
+        predicted=predicted,
+        band=(predicted - BAND, predicted + BAND),
+        half_width=HALF_WIDTH,
+    )
+    for study, name, followed, statement, predicted in RATES
+)
