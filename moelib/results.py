@@ -43,7 +43,6 @@ LABELS = {
     "nu_most": r"largest $\nu$ of equally good fits",
     "negative": r"$Z_{2m} < 0$",
     "positive": r"$Z_{2m} > 0$",
-    "fits": "equally good fits",
     "certified": "certified",
     "interior": "inside $\\Theta$",
     "agreed": "found twice",

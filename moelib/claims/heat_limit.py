@@ -11,9 +11,13 @@ from moelib.study import LimitStudy, Scale
 CHAPTER = "heat_system"
 
 # Shares, sizes, replicates, starts, seeds, quantities, bands and pass rule were fixed before any slope was computed.
+# Changed since: a slope of the median error of two atoms was planned, at n^(-1/6). Half of the samples are slow, half
+# are fast, and 400 of them do not tell on which side of the jump the median lies: not confirmed; the page says why.
+# And the studies with more terms or other shares have the five sizes FAR, those with other shares had four.
 # Equal shares make the fit unique up to labels. Other choices give every atom a tenth of the cell's weight or more.
 SIZES = tuple(10**e for e in range(4, 41, 4))
 LOW, HIGH = 1e12, 1e40  # slopes are taken over these; the first corrections are powers of n^(1/12)
+FAR = tuple(10**e for e in range(12, 41, 7))
 BAND, HALF_WIDTH = 0.01, 0.01
 TENTHS = range(1, 9)
 
@@ -32,7 +36,7 @@ THREE = replace(TWO, id="heat-limit-3", shares=((1 / 3, 1 / 3, 1 / 3),), terms=6
 
 MORE = {
     "smoke": Scale((10**8, 10**20), 5),
-    "laptop": Scale(SIZES, 200),
+    "laptop": Scale(FAR, 120),
     "full": Scale(SIZES, 2000),
 }
 TWO_MORE = replace(TWO, id="heat-limit-2-more", terms=6, seed=20261203, scales=MORE)
@@ -44,7 +48,11 @@ TWO_SHARES = replace(
     shares=tuple((i / 10, 1 - i / 10) for i in range(1, 6)),
     starts=8,
     seed=20261205,
-    scales=MORE,
+    scales={
+        "smoke": Scale((10**8, 10**20), 5),
+        "laptop": Scale(FAR, 300),
+        "full": Scale(SIZES, 2000),
+    },
 )
 THREE_SHARES = replace(
     THREE,
@@ -54,7 +62,7 @@ THREE_SHARES = replace(
     seed=20261206,
     scales={
         "smoke": Scale((10**8, 10**20), 2),
-        "laptop": Scale(SIZES[3::2], 100),
+        "laptop": Scale(FAR, 100),
         "full": Scale(SIZES, 1000),
     },
 )
@@ -71,13 +79,6 @@ RATES = (
         "L4 norm of b",
         r"In a cell of two atoms the $L^4$ norm of the means' error falls as $n^{-1/8}$.",
         -1 / 8,
-    ),
-    (
-        TWO,
-        "two-b-median",
-        "b",
-        r"Both signs of $Z_4$ are equally likely, and the median error between them falls as $n^{-1/6}$.",
-        -1 / 6,
     ),
     (TWO, "two-nu", "nu", r"In a cell of two atoms the variances fall as $n^{-1/4}$.", -1 / 4),
     (

@@ -14,7 +14,7 @@ SOLVED = 1e-12  # equations between numbers of order one count as solved below t
 STEPS = 200  # of Newton's method
 SHORTEST = 1e-9  # a step shorter than this share of Newton's ends an attempt
 ROUNDS = 80  # Gauss-Newton steps in the coefficients
-LEFT = 1e-10  # log-likelihood units that these steps may leave
+LEFT = 1e-8  # log-likelihood units that these steps may leave
 
 
 def hermite_coefficients(atoms: Tensor, terms: int) -> Tensor:
@@ -107,15 +107,15 @@ class DampedNewton:
         codes = torch.full(value.shape, Status.RUNNING)
         codes[~accept & (part < SHORTEST)] = Status.STALLED
         codes[after["value"] < SOLVED] = Status.RUNNING
-        codes[(after["value"] < SOLVED) & (~accept | (after["value"] == 0))] = Status.CONVERGED
+        codes[(after["value"] < SOLVED) & ((~accept & (part < 0.2)) | (after["value"] == 0))] = Status.CONVERGED
         return after, codes
 
 
 @dataclass(frozen=True)
 class CellFits:
-    """Fits of one cell to r samples from several starts, all tensors ``(r, starts, ..)``.
+    """Fits of one cell to r samples, with c choices of shares, from several starts: all tensors ``(r, c, starts, ..)``.
 
-    atoms ``(r, starts, m, 2)``: means and variances beyond the true atom's. value : the objective, half the squared
+    atoms ``(r, c, starts, m, 2)``: means and variances beyond the true atom's. value : the objective, half the squared
     distance of the coefficients from the data's in standard errors, which is in log-likelihood units. decrease : what
     may be left to gain in these units. Both are infinite where a start found nothing.
     """
@@ -133,24 +133,24 @@ class HeatCellFit:
     :math:`M_s = \sum_j p_j A_s(\delta_j, v_j)`. The first 2m coefficients can be whatever they are wanted to be, and
     serve as coordinates: with terms = 2m the minimum is 0, and with more Gauss-Newton steps are made in them, whose
     normal matrix is the identity plus what the other terms add.
-    shares ``(m,)``, positive, summing to one; terms at least 2m.
+    shares ``(c, m)``: c choices, each of positive numbers that sum to one; terms at least 2m.
     """
 
     shares: Tensor
     terms: int
 
     def run(self, z: Tensor, n: int, starts: Tensor) -> CellFits:
-        """Fit r samples z ``(r, terms)`` of size n from starts ``(r, starts, m, 2)``, in units of the fit's size."""
-        r, count, m, _ = starts.shape
-        data = z[:, None].expand(-1, count, -1).flatten(0, 1)
-        cell = _Cell.of(self.shares.expand(r * count, m), data, n)
-        shape = cell.solve(starts.flatten(0, 1))
-        decrease = torch.zeros(r * count, dtype=torch.float64)
+        """Fit r samples z ``(r, terms)`` of size n from starts ``(r, c, starts, m, 2)``, in units of the fit's size."""
+        grid, m = starts.shape[:3], self.shares.shape[-1]
+        shares = self.shares[:, None].expand(*grid, m).flatten(0, 2)
+        cell = _Cell.of(shares, z[:, None, None].expand(*grid, self.terms).flatten(0, 2), n)
+        shape = cell.solve(starts.flatten(0, 2))
+        decrease = torch.zeros(len(shares), dtype=torch.float64)
         if self.terms > 2 * m:
             cell, shape, decrease = cell.descend(shape)
         missed = cell.missed(shape)
         found = (cell.atoms(shape), cell.value(shape) + missed, decrease + missed)
-        atoms, value, decrease = (tensor.unflatten(0, (r, count)) for tensor in found)
+        atoms, value, decrease = (tensor.unflatten(0, grid) for tensor in found)
         lost = ~value.isfinite()
         return CellFits(atoms, value.masked_fill(lost, torch.inf), decrease.masked_fill(lost, torch.inf))
 
@@ -239,25 +239,32 @@ class _Cell:
         slopes = torch.linalg.solve_ex(first, rest, left=False).result
         return powers[:, order:, None] * slopes / powers[:, None, :order]
 
+    def rows(self, index: Tensor) -> _Cell:
+        """The fits at ``index``."""
+        return _Cell(self.shares[index], self.data[index], self.n, self.offset[index], self.unit[index])
+
     def descend(self, shape: Tensor) -> tuple[_Cell, Tensor, Tensor]:
         """Gauss-Newton steps in the offset: the fits, their shapes, and what the last quadratic model promises."""
-        cell, part = self, torch.ones(len(self.data), dtype=torch.float64)
-        eye = torch.eye(self.offset.shape[-1], dtype=torch.float64)
+        offset, shape, part = self.offset.clone(), shape.clone(), torch.ones(len(self.data), dtype=torch.float64)
+        eye = torch.eye(offset.shape[-1], dtype=torch.float64)
         promise = torch.full_like(part, torch.inf)
+        active = torch.arange(len(part))
         for _ in range(ROUNDS):
-            slopes, rest = cell.slopes(shape), cell.rest(shape)
+            cell, at, length = replace(self, offset=offset).rows(active), shape[active], part[active]
+            slopes, rest = cell.slopes(at), cell.rest(at)
             gradient = cell.offset + (rest[:, None] @ slopes)[:, 0]
             step = -torch.linalg.solve_ex(eye + slopes.transpose(-1, -2) @ slopes, gradient[..., None]).result[..., 0]
-            promise = -0.5 * (gradient * step).sum(-1)
-            if not (promise > LEFT).any():
+            promise[active] = -0.5 * (gradient * step).sum(-1)
+            trial = replace(cell, offset=cell.offset + length[:, None] * step)
+            new = trial.solve(at)
+            accept = trial.value(new) + trial.missed(new) < cell.value(at) + cell.missed(at)
+            offset[active] = torch.where(accept[:, None], trial.offset, cell.offset)
+            shape[active] = torch.where(accept[:, None, None], new, at)
+            part[active] = torch.where(accept, (2 * length).clamp_max(1.0), length / 2)
+            active = active[(promise[active] > LEFT) & (part[active] > SHORTEST)]
+            if not len(active):
                 break
-            trial = replace(cell, offset=cell.offset + part[:, None] * step)
-            new = trial.solve(shape)
-            accept = trial.value(new) + trial.missed(new) < cell.value(shape)
-            cell = replace(cell, offset=torch.where(accept[:, None], trial.offset, cell.offset))
-            shape = torch.where(accept[:, None, None], new, shape)
-            part = torch.where(accept, (2 * part).clamp_max(1.0), part / 2)
-        return cell, shape, promise
+        return replace(self, offset=offset), shape, promise
 
 
 def _atoms(z: Tensor) -> Tensor:

@@ -16,8 +16,6 @@ from moelib.observations import generator
 from moelib.store import Arrays
 from moelib.study import LimitStudy
 
-SAME = 1e-5  # relative difference of the errors below which two equally good fits are one
-
 
 @dataclass(frozen=True)
 class LimitExperiment(Experiment):
@@ -29,6 +27,10 @@ class LimitExperiment(Experiment):
     def build(study: LimitStudy) -> LimitExperiment:
         """The experiment of a study; see :meth:`Experiment.of`."""
         return LimitExperiment(study, torch.zeros(1, 1, 2, dtype=torch.float64))
+
+    def fitter(self) -> HeatCellFit:
+        """The estimator."""
+        return HeatCellFit(torch.tensor(self.study.shares, dtype=torch.float64), self.study.terms)
 
     def draw(self, n: int, replicates: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The data in standard errors ``(r, terms)``, and the starts ``(r, choices of shares, starts, m, 2)``.
@@ -44,21 +46,17 @@ class LimitExperiment(Experiment):
     def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
         """Draw, fit and measure some replicates at one size, on the CPU. One array entry per replicate."""
         z, starts = self.draw(n, replicates)
-        shares = torch.tensor(self.study.shares, dtype=torch.float64)
-        fits = [HeatCellFit(p, self.study.terms).run(z, n, starts[:, i]) for i, p in enumerate(shares)]
-        values = torch.stack([fit.value for fit in fits], 1)  # (r, choices of shares, starts)
-        best = values.amin(-1, keepdim=True)
-        same = values <= best + AGREEMENT
-        decrease = torch.stack([fit.decrease for fit in fits], 1).masked_fill(~same, -torch.inf).amax(-1).amax(-1)
+        found = self.fitter().run(z, n, starts)
+        best = found.value.amin(-1, keepdim=True)  # (r, choices of shares, 1)
+        same = found.value <= best + AGREEMENT
+        decrease = found.decrease.masked_fill(~same, -torch.inf).amax((1, 2))
         agreed = (same.sum(-1) >= 2).all(-1) & (best.amax((1, 2)) < torch.inf)
-        errors = torch.stack([fit.atoms for fit in fits], 1).square().mean(-2).sqrt()
-        b, nu = (errors[..., c].flatten(1) for c in (0, 1))
+        b, nu = found.atoms.square().mean(-2).sqrt().flatten(1, 2).unbind(-1)
         # of all choices of shares those that fit best
-        good = (same & (values <= best.amin(1, keepdim=True) + AGREEMENT)).flatten(1)
+        good = (same & (found.value <= best.amin(1, keepdim=True) + AGREEMENT)).flatten(1)
         out = {
             **spans("b", b, good),
             **spans("nu", nu, good),
-            "fits": distinct(b, good),
             "negative": z[:, 2 * self.study.atoms - 1] < 0,
             "positive": z[:, 2 * self.study.atoms - 1] >= 0,
             "gain": 0.5 * z.square().sum(-1) - best.amin((1, 2)),
@@ -75,10 +73,3 @@ def spans(name: str, errors: Tensor, good: Tensor) -> dict[str, Tensor]:
     """The least and the largest of the errors ``(r, fits)`` of good fits ``(r,)``; the least has the plain name."""
     low, high = errors.masked_fill(~good, torch.inf).amin(-1), errors.masked_fill(~good, -torch.inf).amax(-1)
     return {name: low, f"{name}_most": high}
-
-
-def distinct(errors: Tensor, good: Tensor) -> Tensor:
-    """How many of the good fits ``(r, fits)`` differ in their errors: relabelled ones do not."""
-    ordered = torch.where(good, errors, torch.inf).sort(-1).values
-    new = ordered[:, 1:] > ordered[:, :-1] * (1 + SAME)
-    return (new & ordered[:, 1:].isfinite()).sum(-1) + 1
