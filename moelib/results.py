@@ -41,6 +41,7 @@ LABELS = {
     "at_bound": "lighter share at its bound",
     "b_most": r"largest $b$ of equally good fits",
     "nu_most": r"largest $\nu$ of equally good fits",
+    "off": r"relative difference of $b$ from its limit",
     "negative": r"$Z_{2m} < 0$",
     "positive": r"$Z_{2m} > 0$",
     "certified": "certified",

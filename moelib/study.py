@@ -220,19 +220,29 @@ class LimitStudy(Study):
     The data of size n are the first Hermite coefficients of a sample from N(0, 1), standard normal over the root of n.
     shares : the cell's weights, m >= 2 positive numbers that sum to one; several rows are fitted to the same data.
     terms : how many coefficients, at least 2m. starts : random ones, for each row of shares.
-    n is the scale of a local problem, not a sample size that anybody has: it may be as large as 10^40.
-    Raises ValueError for other shares, for fewer terms and for fewer than two starts.
+    spacing : None, or that of a lattice on which a sample is read; then its likelihood itself is maximised as well.
+    n is the scale of a local problem, not a sample size that anybody has: without a sample it may be 10^40.
+    Raises ValueError for other shares, for fewer terms and starts, and for a lattice too wide for N(0, 1/4).
     """
 
     shares: tuple[tuple[float, ...], ...]
     terms: int
     starts: int = 4
+    spacing: float | None = None
 
     FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "terms": "terms"}
     LARGEST: ClassVar[int] = 10**40  # beyond it the centred atoms of three in a cell outrun float64
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.spacing is not None:
+            if not 0 < self.spacing <= 0.4:
+                raise ValueError(f"the lattice needs a spacing above 0 and at most 0.4, got {self.spacing!r}")
+            if len(self.shares) != 1 or self.terms != 2 * len(self.shares[0]):
+                raise ValueError(f"a sample is fitted with one row of shares and 2m terms, got {self.terms} terms")
+            for scale in self.scales.values():
+                for n in scale.sizes:
+                    check_size(n)
         lengths = {len(row) for row in self.shares}
         if len(lengths) != 1 or min(lengths) < 2:
             raise ValueError(f"a cell needs rows of two or more shares, all of one length, got {self.shares}")
@@ -252,7 +262,8 @@ class LimitStudy(Study):
     def title(self) -> str:
         """What is studied, in words."""
         several = "" if len(self.shares) == 1 else f", {len(self.shares)} choices of shares"
-        return f"limit of a Gaussian cell, {self.atoms} atoms, {self.terms} coefficients{several}"
+        of = "limit" if self.spacing is None else "likelihood"
+        return f"{of} of a Gaussian cell, {self.atoms} atoms, {self.terms} coefficients{several}"
 
     @property
     def cells(self) -> tuple[int, ...]:

@@ -67,7 +67,22 @@ THREE_SHARES = replace(
     },
 )
 
-STUDIES = (TWO, THREE, TWO_MORE, THREE_MORE, TWO_SHARES, THREE_SHARES)
+# The likelihood itself, of samples that are read on a lattice, over the protocol's sizes; its bands are wider.
+TWO_SAMPLE = replace(
+    TWO,
+    id="heat-sample-2",
+    spacing=0.25,
+    starts=2,
+    seed=20261207,
+    scales={
+        "smoke": Scale((10**9, 10**12), 5),
+        "laptop": Scale(tuple(10**e for e in range(8, 14)), 400),
+        "full": Scale(tuple(10**e for e in range(8, 16)), 2000),
+    },
+)
+THREE_SAMPLE = replace(TWO_SAMPLE, id="heat-sample-3", shares=THREE.shares, terms=6, seed=20261208)
+
+STUDIES = (TWO, THREE, TWO_MORE, THREE_MORE, TWO_SHARES, THREE_SHARES, TWO_SAMPLE, THREE_SAMPLE)
 
 # study, name, what is followed, what it says, predicted
 RATES = (
@@ -156,6 +171,45 @@ RATES = (
     ),
 )
 
+SAMPLE_RATES = (
+    (
+        TWO_SAMPLE,
+        "two-likelihood-negative",
+        "b given negative",
+        r"The likeliest two Gaussians with half a share each, fitted to one, part as $n^{-1/8}$ where $Z_4 < 0$.",
+        -1 / 8,
+    ),
+    (
+        TWO_SAMPLE,
+        "two-likelihood-positive",
+        "b given positive",
+        r"The likeliest two Gaussians with half a share each, fitted to one, part as $n^{-1/4}$ where $Z_4 > 0$.",
+        -1 / 4,
+    ),
+    (
+        TWO_SAMPLE,
+        "two-likelihood-nu",
+        "nu",
+        r"The variances of the likeliest two Gaussians, fitted to one, fall as $n^{-1/4}$.",
+        -1 / 4,
+    ),
+    (
+        THREE_SAMPLE,
+        "three-likelihood",
+        "b",
+        r"The likeliest three Gaussians with a third each, fitted to one, part as $n^{-1/12}$ in the median.",
+        -1 / 12,
+    ),
+    (
+        THREE_SAMPLE,
+        "three-likelihood-nu",
+        "nu",
+        r"The variances of the likeliest three Gaussians, fitted to one, fall as $n^{-1/6}$.",
+        -1 / 6,
+    ),
+)
+SAMPLE_BAND, SAMPLE_HALF_WIDTH = 0.03, 0.02
+
 CLAIMS = tuple(
     Claim(
         f"heat-limit/{name}",
@@ -163,10 +217,14 @@ CLAIMS = tuple(
         "rate",
         statement,
         Source("", "own"),
-        measurement=Measurement(study.id, followed, low=LOW, high=HIGH),
+        measurement=Measurement(study.id, followed, *decades),
         predicted=predicted,
-        band=(predicted - BAND, predicted + BAND),
-        half_width=HALF_WIDTH,
+        band=(predicted - band, predicted + band),
+        half_width=half_width,
     )
-    for study, name, followed, statement, predicted in RATES
+    for rates, decades, band, half_width in (
+        (RATES, (LOW, HIGH), BAND, HALF_WIDTH),
+        (SAMPLE_RATES, (1e8, 1e13), SAMPLE_BAND, SAMPLE_HALF_WIDTH),
+    )
+    for study, name, followed, statement, predicted in rates
 )

@@ -155,6 +155,15 @@ class HeatCellFit:
         return CellFits(atoms, value.masked_fill(lost, torch.inf), decrease.masked_fill(lost, torch.inf))
 
 
+def cell_with(shares: Tensor, coefficients: Tensor, near: Tensor) -> Tensor:
+    """The atoms ``(R, m, 2)`` of cells with normalised coefficients 1 .. 2m ``(R, 2m)``, found from others nearby.
+
+    shares ``(R, m)``, near ``(R, m, 2)``.
+    """
+    cell = _Cell.of(shares, coefficients, 1)
+    return cell.atoms(cell.solve((near - cell.moved()[0][:, None]) / cell.powers(2)[:, None]))
+
+
 @dataclass(frozen=True)
 class _Cell:
     """R fits at work: their coefficients 1 .. 2m are the data's plus ``offset`` ``(R, 2m)`` standard errors.

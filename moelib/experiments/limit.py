@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moelib.estimation.heat_cell import HeatCellFit
+from moelib.estimation.cell_likelihood import CellLikelihood
+from moelib.estimation.heat_cell import CellFits, HeatCellFit, cell_with
 from moelib.estimation.result import AGREEMENT, DECREASE
 from moelib.experiments.experiment import Experiment
 from moelib.observations import generator
@@ -43,30 +44,79 @@ class LimitExperiment(Experiment):
         shape = (len(s.shares), s.starts, s.atoms, 2)
         return torch.from_numpy(z), torch.from_numpy(np.stack([stream.standard_normal(shape) for stream in streams]))
 
+    def likelihood(self) -> CellLikelihood:
+        """The likelihood of a sample on the study's lattice. Raises ValueError for a study without one."""
+        if self.study.spacing is None:
+            raise ValueError(f"the study {self.study.id!r} has no lattice on which a sample is read")
+        return CellLikelihood.lattice(torch.tensor(self.study.shares[0], dtype=torch.float64), self.study.spacing)
+
+    def sample(self, n: int, replicates: Sequence[int]) -> Tensor:
+        """Counts of n draws from N(0, 1) on the lattice ``(r, cells)``, for replicates as in :meth:`draw`."""
+        masses = self.likelihood().masses.numpy()
+        order = np.argsort(masses, kind="stable")  # the last, the largest, takes what rounding leaves
+        counts = np.zeros((len(replicates), len(masses)))
+        for row, i in enumerate(replicates):
+            counts[row, order] = generator(self.study.seed, i, n, 1).multinomial(n, masses[order])
+        return torch.from_numpy(counts)
+
     def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
         """Draw, fit and measure some replicates at one size, on the CPU. One array entry per replicate."""
         z, starts = self.draw(n, replicates)
+        if self.study.spacing is not None:
+            counts = self.sample(n, replicates)
+            z = self.likelihood().coefficients(counts)
         found = self.fitter().run(z, n, starts)
+        out = {**self.measured(z, found), "pattern": torch.zeros(len(z), dtype=torch.long)}
+        if self.study.spacing is not None:
+            out |= self.maximised(counts, z, found, out)
+        return {name: tensor.numpy() for name, tensor in out.items()}
+
+    def measured(self, z: Tensor, found: CellFits) -> dict[str, Tensor]:
+        """Errors of the fits to the coefficients z ``(r, terms)``, and their certificates."""
         best = found.value.amin(-1, keepdim=True)  # (r, choices of shares, 1)
         same = found.value <= best + AGREEMENT
-        decrease = found.decrease.masked_fill(~same, -torch.inf).amax((1, 2))
+        decrease = found.decrease.gather(-1, found.value.argmin(-1, keepdim=True)).amax((1, 2))
         agreed = (same.sum(-1) >= 2).all(-1) & (best.amax((1, 2)) < torch.inf)
         b, nu = found.atoms.square().mean(-2).sqrt().flatten(1, 2).unbind(-1)
         # of all choices of shares those that fit best
         good = (same & (found.value <= best.amin(1, keepdim=True) + AGREEMENT)).flatten(1)
-        out = {
+        last = z[:, 2 * self.study.atoms - 1]
+        return {
             **spans("b", b, good),
             **spans("nu", nu, good),
-            "negative": z[:, 2 * self.study.atoms - 1] < 0,
-            "positive": z[:, 2 * self.study.atoms - 1] >= 0,
+            "negative": last < 0,
+            "positive": last >= 0,
             "gain": 0.5 * z.square().sum(-1) - best.amin((1, 2)),
             "decrease": decrease,
             "stationary": decrease <= DECREASE,
             "agreed": agreed,
             "certified": (decrease <= DECREASE) & agreed,
-            "pattern": torch.zeros(len(z), dtype=torch.long),
         }
-        return {name: tensor.numpy() for name, tensor in out.items()}
+
+    def maximised(self, counts: Tensor, z: Tensor, limit: CellFits, measured: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same of the likelihood's maximum, and how far its means are from those of the limit's fit.
+
+        It is sought from the limit's fit, and from the fit to half of the coefficients.
+        """
+        rows = torch.arange(len(z))
+        start = limit.atoms[rows, 0, limit.value[:, 0].argmin(-1)]
+        halved = cell_with(self.fitter().shares.expand(len(z), -1), z / counts.sum(-1, keepdim=True).sqrt() / 2, start)
+        ends = [self.likelihood().run(counts, atoms) for atoms in (start, halved)]
+        best, other = ends
+        decrease = best.decrease
+        agreed = measured["agreed"] & ((best.value - other.value).abs() <= AGREEMENT)
+        b, nu = best.atoms.square().mean(-2).sqrt().unbind(-1)
+        return {
+            "b": b,
+            "nu": nu,
+            "off": (b / measured["b"] - 1).abs(),
+            "gain": -best.value,
+            "decrease": decrease,
+            "stationary": decrease <= DECREASE,
+            "agreed": agreed,
+            "certified": (decrease <= DECREASE) & agreed,
+            **{f"{name}_most": torch.full_like(b, torch.nan) for name in ("b", "nu")},
+        }
 
 
 def spans(name: str, errors: Tensor, good: Tensor) -> dict[str, Tensor]:
