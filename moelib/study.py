@@ -231,7 +231,7 @@ class LimitStudy(Study):
     spacing: float | None = None
 
     FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "terms": "terms"}
-    LARGEST: ClassVar[int] = 10**40  # beyond it the centred atoms of three in a cell outrun float64
+    LARGEST: ClassVar[int] = 10**40  # beyond it rounding hides the third coefficient of three atoms
 
     def __post_init__(self) -> None:
         super().__post_init__()

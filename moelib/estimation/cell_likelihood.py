@@ -12,8 +12,9 @@ from moelib.estimation.heat_cell import cell_coefficients, cell_jacobian, cell_w
 
 REACH = 10.0  # standard deviations at which the lattice ends: 1e-23 lies beyond
 ROUNDS = 40  # scoring steps
+SHORTEST = 1e-6  # a step shorter than this share of a scoring step ends the search
 LEFT = 1e-8  # log-likelihood units that these steps may leave
-ROUNDING = 1e-4  # log-likelihood units by which rounding may let the likelihood seem to fall
+ROUNDING = 1e-17  # log-likelihood units, for each draw, by which the likelihood may seem to fall
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,23 @@ class CellLikelihood:
 
     def run(self, counts: Tensor, atoms: Tensor) -> CellMaximum:
         """Maximise for samples ``(r, cells)`` from atoms ``(r, m, 2)``."""
-        total = counts.sum(-1, keepdim=True)
-        shares = self.shares.expand(len(atoms), -1)
-        value, part = self.value(counts, atoms), torch.ones(len(atoms), dtype=torch.float64)
+        atoms, value, part = atoms.clone(), self.value(counts, atoms), torch.ones(len(atoms), dtype=torch.float64)
         promise = torch.full_like(part, torch.inf)
+        active = torch.arange(len(part))
         for _ in range(ROUNDS):
-            score, information = self.model(counts, atoms)
+            at, own, length = atoms[active], counts[active], part[active]
+            score, information = self.model(own, at)
             step = torch.linalg.solve_ex(information, score[..., None]).result[..., 0]
-            promise = 0.5 * (score * step).sum(-1)
-            if not (promise > LEFT).any():
+            promise[active] = 0.5 * (score * step).sum(-1)
+            shares = self.shares.expand(len(active), -1)
+            moved = length[:, None] * step / own.sum(-1, keepdim=True).sqrt()
+            new = cell_with(shares, cell_coefficients(shares, at, step.shape[-1]) + moved, at)
+            after = self.value(own, new)
+            accept = after < value[active] + ROUNDING * own.sum(-1)
+            atoms[active] = torch.where(accept[:, None, None], new, at)
+            value[active] = torch.where(accept, after, value[active])
+            part[active] = torch.where(accept, (2 * length).clamp_max(1.0), length / 2)
+            active = active[(promise[active] > LEFT) & (part[active] > SHORTEST)]
+            if not len(active):
                 break
-            wanted = cell_coefficients(shares, atoms, score.shape[-1]) + part[:, None] * step / total.sqrt()
-            new = cell_with(shares, wanted, atoms)
-            after = self.value(counts, new)
-            accept = (after < value + ROUNDING) & (promise > LEFT)
-            atoms = torch.where(accept[:, None, None], new, atoms)
-            value = torch.where(accept, after, value)
-            part = torch.where(accept, (2 * part).clamp_max(1.0), part / 2)
         return CellMaximum(atoms, value, torch.where(value.isfinite(), promise, torch.inf))

@@ -36,7 +36,7 @@ def test_every_study_is_listed_under_its_id() -> None:
     assert all(name == study.id for name, study in STUDIES.items())
     for one in STUDIES.values():  # no study sees another's noise, but where the same data are fitted in another way
         for other in STUDIES.values():
-            if one.seed == other.seed:
+            if one is not other and one.seed == other.seed:
                 assert replace(one, id=other.id, plan=other.plan, scales=other.scales) == other
 
 
