@@ -97,13 +97,13 @@ def test_the_median_of_two_atoms_falls_between_its_two_rates() -> None:
 def test_the_likeliest_cells_are_those_of_the_limit() -> None:
     """One sample, two objectives: the difference falls with n; the gains agree."""
     off = []
-    for n in (10**7, 10**12):
-        found = Experiment.of(SAMPLE).block(n, range(12))
+    for n in (10**8, 10**12):
+        found = Experiment.of(SAMPLE).block(n, range(8))
         assert found["certified"].mean() >= 0.9
         off.append(np.median(found["off"]))
-    assert off[1] < 0.015 < off[0] < 0.2
+    assert off[1] < off[0] / 2 < 0.1
     experiment = Experiment.of(SAMPLE)
-    z = experiment.likelihood().coefficients(experiment.sample(10**12, range(12)))
+    z = experiment.likelihood().coefficients(experiment.sample(10**12, range(8)))
     off = np.abs(found["gain"] / (0.5 * z.square().sum(-1)).numpy() - 1)
     assert np.median(off) < 0.02
     assert off.max() < 0.2

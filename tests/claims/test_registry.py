@@ -176,7 +176,7 @@ def test_outcomes_go_through_json_and_show_themselves() -> None:
 def test_a_measurement_names_a_quantity_that_studies_measure() -> None:
     """Without running one: the names that the experiments' modules put out."""
     known = {f"{a}{b}" for a in ("exact", "over_fitted") for b in ("", "_slope", "_expert")}
-    for module in ("experiments.least_squares", "experiments.likelihood", "hierarchical_voronoi"):
+    for module in ("experiments.least_squares", "experiments.likelihood", "experiments.limit", "hierarchical_voronoi"):
         source = inspect.getsource(import_module(f"moelib.{module}"))
         known |= set(re.findall(r'"(\w+)"', source))
     for claim in CLAIMS:
