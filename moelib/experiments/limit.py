@@ -82,8 +82,8 @@ class LimitExperiment(Experiment):
         good = (same & (found.value <= best.amin(1, keepdim=True) + AGREEMENT)).flatten(1)
         last = z[:, 2 * self.study.atoms - 1]
         return {
-            **spans("b", b, good),
-            **spans("nu", nu, good),
+            **spans("b", "b_most", b, good),
+            **spans("nu", "nu_most", nu, good),
             "negative": last < 0,
             "positive": last >= 0,
             "gain": 0.5 * z.square().sum(-1) - best.amin((1, 2)),
@@ -119,7 +119,7 @@ class LimitExperiment(Experiment):
         }
 
 
-def spans(name: str, errors: Tensor, good: Tensor) -> dict[str, Tensor]:
-    """The least and the largest of the errors ``(r, fits)`` of good fits ``(r,)``; the least has the plain name."""
+def spans(least: str, most: str, errors: Tensor, good: Tensor) -> dict[str, Tensor]:
+    """The least and the largest ``(r,)`` of the errors ``(r, fits)`` of good fits, under their names."""
     low, high = errors.masked_fill(~good, torch.inf).amin(-1), errors.masked_fill(~good, -torch.inf).amax(-1)
-    return {name: low, f"{name}_most": high}
+    return {least: low, most: high}
