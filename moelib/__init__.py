@@ -35,6 +35,8 @@ _HOME = {
     "Study": "study",
     "LeastSquaresStudy": "study",
     "LikelihoodStudy": "study",
+    "LimitStudy": "study",
+    "MixtureStudy": "study",
     "Scale": "study",
     "Experiment": "experiments",
     "Store": "store",

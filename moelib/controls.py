@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import chi2, kstest
 
 from moelib.results import StudyResult
-from moelib.study import Study
+from moelib.study import MixtureStudy
 
 LEVEL = 0.01  # a control fails below this p-value
 FEWEST = 500  # replicates that a control needs
@@ -69,6 +69,8 @@ def chi_squared_control(result: StudyResult, together: bool = False) -> Controls
     degrees of freedom, at every size. Raises ValueError when k > k*, where it is not.
     """
     study = result.study
+    if not isinstance(study, MixtureStudy):
+        raise ValueError(f"the chi-squared control needs a mixture with a truth, got {type(study).__name__}")
     if study.components != len(study.truth):
         raise ValueError(f"the chi-squared control needs k = k*, got k = {study.components}, k* = {len(study.truth)}")
     rank = int((result.experiment().information() > 1e-12).sum())
@@ -85,6 +87,6 @@ def chi_squared_control(result: StudyResult, together: bool = False) -> Controls
     return Controls(tuple(rows))
 
 
-def crippled(study: Study, steps: int = 5) -> Study:
+def crippled(study: MixtureStudy, steps: int = 5) -> MixtureStudy:
     """The same study with an optimiser that stops after a few steps and gets no second round of starts."""
     return replace(study, id=f"{study.id}-crippled", plan=replace(study.plan, max_steps=steps, rounds=1))

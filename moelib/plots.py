@@ -213,20 +213,26 @@ def regimes(result: StudyResult, name: str = "over_fitted_expert") -> Figure:
     return figure
 
 
-def split_regimes(result: StudyResult, quantity: str = "b") -> Figure:
-    """An error of an over-fitted Gaussian cell, where its means part and where its variances do, and their shares.
+def split_regimes(
+    result: StudyResult,
+    quantity: str = "b",
+    kinds: tuple[str, str] = ("location", "scale"),
+    norm: str = "L4 norm",
+) -> Figure:
+    """An error of an over-fitted Gaussian cell, the two kinds of fit apart, and their shares.
 
-    Beside the medians of the two kinds of fit stand the median and the L4 norm of all.
+    kinds : the properties that tell them apart, by default where its means part and where its variances do. Beside the
+    medians of the two stand the median and the ``norm`` of all.
     """
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 5.0), sharex=True, height_ratios=(3, 1))
     sizes = np.array(result.sizes, dtype=float)
-    lines = (f"{quantity} given location", f"{quantity} given scale", quantity, f"L4 norm of {quantity}")
+    lines = (*(f"{quantity} given {kind}" for kind in kinds), quantity, f"{norm} of {quantity}")
     for text, colour, marker, style in zip(lines, COLOURS, MARKERS, ("-", "-", ":", "--"), strict=False):
         what = Followed.of(text)
         samples = [_of(v, what) for v in result.values.values()]
         middle = [STATISTICS[what.statistic](s) if len(s) else np.nan for s in samples]
         top.plot(sizes, middle, style, marker=marker, markersize=3.5, color=colour, label=what.label, linewidth=1.2)
-    for name, colour in (("location", COLOURS[0]), ("scale", COLOURS[1])):
+    for name, colour in zip(kinds, COLOURS, strict=False):
         bottom.plot(sizes, list(result.share(name).values()), marker="o", markersize=3, color=colour)
     top.set_yscale("log")
     top.set_ylabel("error")

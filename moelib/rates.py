@@ -53,9 +53,13 @@ def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.mean(values, axis=-1)
 
 
-def l4(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The L4 norm over the last axis: the fourth root of the mean fourth power."""
-    return np.mean(values**4, axis=-1) ** 0.25
+def norm_of_order(p: int) -> Statistic:
+    """The L^p norm over the last axis, as a statistic: the p-th root of the mean p-th power."""
+
+    def lp(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.mean(values**p, axis=-1) ** (1 / p)
+
+    return lp
 
 
 def slope(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,11 @@ LABELS = {
     "location": "where the means part",
     "scale": "where the variances part",
     "at_bound": "lighter share at its bound",
+    "b_most": r"largest $b$ of equally good fits",
+    "nu_most": r"largest $\nu$ of equally good fits",
+    "off": r"relative difference of $b$ from its limit",
+    "negative": r"$Z_{2m} < 0$",
+    "positive": r"$Z_{2m} > 0$",
     "certified": "certified",
     "interior": "inside $\\Theta$",
     "agreed": "found twice",
@@ -45,12 +51,16 @@ LABELS = {
 }
 MEASURED = (
     *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "diameter"),
-    *("hellinger", "published", "sharp", "beta1", "a", "b", "nu"),
+    *("hellinger", "published", "sharp", "beta1", "a", "b", "nu", "b_most", "nu_most"),
 )
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope
 
 
-STATISTICS = {"median": rates.median, "mean": rates.mean, "L4 norm": rates.l4}
+STATISTICS: dict[str, rates.Statistic] = {
+    "median": rates.median,
+    "mean": rates.mean,
+    **{f"L{p} norm": rates.norm_of_order(p) for p in (2, 3, 4, 6)},
+}
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,9 @@ class StudyResult:
         """
         what = Followed.of(followed)
         samples = {}
-        over = self.study.components > len(self.study.truth)
         for n, v in self.values.items():
             if low <= n <= high:
-                cells = range(len(self.study.truth)) if over else [-1]
-                cells = cells if pattern is None else [pattern]
+                cells = self.study.cells if pattern is None else (pattern,)
                 given = v[what.given] if what.given else np.ones(len(v["pattern"]), bool)
                 strata = {c: v[what.quantity][(v["pattern"] == c) & given] for c in cells}
                 samples[n] = {c: e for c, e in strata.items() if len(e)}
@@ -185,7 +193,9 @@ class ShareTable:
     def _repr_markdown_(self) -> str:
         lines = ["| n | " + " | ".join(LABELS[name] for name in self.names) + " |", "|---|" + "---|" * len(self.names)]
         for n, v in self.result.values.items():
-            lines.append(f"| $10^{{{np.log10(n):g}}}$ | " + " | ".join(f"{v[m].mean():.1%}" for m in self.names) + " |")
+            lines.append(
+                f"| $10^{{{math.log10(n):g}}}$ | " + " | ".join(f"{v[m].mean():.1%}" for m in self.names) + " |"
+            )
         return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ class Stopping:
     quantity: str = "published"
 
     def __post_init__(self) -> None:
-        data = [(r.study.seed, r.study.truth, r.study.components) for r in (self.found, self.stopped)]
+        data = [r.study.drawn for r in (self.found, self.stopped)]
         if data[0] != data[1] or not self.sizes:
             raise ValueError(f"a stopping rule is judged on the same data, got {data[0]} and {data[1]}")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from moelib.estimation.settings import Plan, Theta
-from moelib.sizes import check_size
+from moelib.sizes import LARGEST_SIZE, check_size
 
 if TYPE_CHECKING:
     from moelib.results import StudyResult
@@ -34,35 +34,20 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What all experiments have: a softmax mixture of experts on a Gauss-Legendre design, and an estimator.
+    """What all studies have: a name, a seed, and how large their runs are.
 
-    truth : rows of atoms (the gate's parameters, the expert's, and nu for densities); a shared parameter is the same in
-    all rows. components : atoms k of the fit. half_width, nodes : the design on [-half_width, half_width], for each
-    coordinate of x. seed : replicate i's data depend on (seed, i, n)
-    alone. scales : one :class:`Scale` per profile.
-    Raises ValueError when k < k* or a number is out of range.
+    seed : replicate i's data depend on (seed, i, n) alone. scales : one :class:`Scale` per profile.
+    Raises ValueError when a number is out of range.
     """
 
     id: str
-    gate: str = "softmax"
-    expert: str
-    truth: tuple[tuple[float, ...], ...]
-    components: int
-    half_width: float
-    nodes: int
-    theta: Theta
-    plan: Plan
     seed: int
     scales: Mapping[str, Scale]
 
-    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "k": "components", "gate": "gate", "expert": "expert"}
-    MORE: ClassVar[int] = 1  # how many atoms a fit may have more than the truth
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed"}
+    LARGEST: ClassVar[int] = LARGEST_SIZE
 
     def __post_init__(self) -> None:
-        known = len(self.truth)
-        if not whole(self.components) or not known <= self.components <= known + self.MORE:
-            most = ("or k* + 1 =", "to k* + 2 =")[self.MORE - 1]
-            raise ValueError(f"k must be k* = {known} {most} {known + self.MORE}, got {self.components!r}")
         if not whole(self.seed) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
         for scale in self.scales.values():
@@ -71,18 +56,29 @@ class Study:
             if not scale.sizes:
                 raise ValueError("a study needs at least one sample size n, got none")
             for n in scale.sizes:
-                check_size(n)
+                check_size(n, self.LARGEST)
 
     @property
     def title(self) -> str:
         """What is studied, in words."""
-        return f"{self.gate} gate, {self.expert} experts, k* = {len(self.truth)}, k = {self.components}"
+        return self.id
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The true atoms whose cells the fits over-fit; -1 alone where there is none."""
+        return (-1,)
+
+    @property
+    def drawn(self) -> tuple[Any, ...]:
+        """What the data of a replicate depend on."""
+        return (self.seed,)
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Study:
         """The study with some of its parameters changed.
 
-        Known: ``replicates``, ``sizes`` (a whole number or several), ``seed``, ``k``, ``gate``, ``expert``, and
-        ``sigma`` of a least-squares study. Raises ValueError for any other, and for values out of range.
+        Known: ``replicates``, ``sizes`` (a whole number or several), ``seed``; of a mixture's study also ``k``,
+        ``gate``, ``expert``, of a least-squares study ``sigma``, of a limit study ``terms``. Raises ValueError for any
+        other, and for values out of range.
         """
         changes: dict[str, Any] = {}
         scales = dict(self.scales)
@@ -119,7 +115,51 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeastSquaresStudy(Study):
+class MixtureStudy(Study):
+    """A softmax mixture of experts on a Gauss-Legendre design, and an estimator.
+
+    truth : rows of atoms (the gate's parameters, the expert's, and nu for densities); a shared parameter is the same in
+    all rows. components : atoms k of the fit. half_width, nodes : the design on [-half_width, half_width], for each
+    coordinate of x. Raises ValueError when k < k* or a number is out of range.
+    """
+
+    gate: str = "softmax"
+    expert: str
+    truth: tuple[tuple[float, ...], ...]
+    components: int
+    half_width: float
+    nodes: int
+    theta: Theta
+    plan: Plan
+
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "k": "components", "gate": "gate", "expert": "expert"}
+    MORE: ClassVar[int] = 1  # how many atoms a fit may have more than the truth
+
+    def __post_init__(self) -> None:
+        known = len(self.truth)
+        if not whole(self.components) or not known <= self.components <= known + self.MORE:
+            most = ("or k* + 1 =", "to k* + 2 =")[self.MORE - 1]
+            raise ValueError(f"k must be k* = {known} {most} {known + self.MORE}, got {self.components!r}")
+        super().__post_init__()
+
+    @property
+    def title(self) -> str:
+        """What is studied, in words."""
+        return f"{self.gate} gate, {self.expert} experts, k* = {len(self.truth)}, k = {self.components}"
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The true atoms whose cells the fits over-fit; -1 alone where k = k*."""
+        return tuple(range(len(self.truth))) if self.components > len(self.truth) else (-1,)
+
+    @property
+    def drawn(self) -> tuple[Any, ...]:
+        """What the data of a replicate depend on, and how many atoms are fitted to them."""
+        return self.seed, self.truth, self.components
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeastSquaresStudy(MixtureStudy):
     """Least squares for a regression function.
 
     sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under
@@ -137,7 +177,7 @@ class LeastSquaresStudy(Study):
     nearest: str = "location"
     lengths: tuple[float, ...] = ()
 
-    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "sigma": "sigma", **Study.FIELDS}
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "sigma": "sigma", **MixtureStudy.FIELDS}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -155,7 +195,7 @@ class LeastSquaresStudy(Study):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LikelihoodStudy(Study):
+class LikelihoodStudy(MixtureStudy):
     """Maximum likelihood for a conditional density, Y read on a lattice.
 
     spacing : of the lattice. reach : standard deviations from the outermost means at which it ends. apart : None, or h
@@ -175,6 +215,64 @@ class LikelihoodStudy(Study):
             raise ValueError(f"the lattice needs a positive spacing, got {self.spacing!r}")
         if self.apart is not None and not 0 <= self.apart < math.inf:
             raise ValueError(f"the split of a moving truth must be at least 0, got {self.apart!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitStudy(Study):
+    """One over-fitted Gaussian cell in the Gaussian limit of its likelihood: no truth but one atom, no gate, no design.
+
+    The data of size n are the first Hermite coefficients of a sample from N(0, 1), standard normal over the root of n.
+    shares : the cell's weights, m >= 2 positive numbers that sum to one; several rows are fitted to the same data.
+    terms : how many coefficients, at least 2m. starts : random ones, for each row of shares.
+    spacing : None, or that of a lattice on which a sample is read; then its likelihood itself is maximised as well.
+    n is the scale of a local problem, not a sample size that anybody has: without a sample it may be 10^40.
+    Raises ValueError for other shares, for fewer terms and starts, and for a lattice too wide for N(0, 1/4).
+    """
+
+    shares: tuple[tuple[float, ...], ...]
+    terms: int
+    starts: int = 4
+    spacing: float | None = None
+
+    FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "terms": "terms"}
+    LARGEST: ClassVar[int] = 10**40  # beyond it rounding hides the third coefficient of three atoms
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.spacing is not None:
+            if not 0 < self.spacing <= 0.4:
+                raise ValueError(f"the lattice needs a spacing above 0 and at most 0.4, got {self.spacing!r}")
+            if len(self.shares) != 1 or self.terms != 2 * len(self.shares[0]):
+                raise ValueError(f"a sample is fitted with one row of shares and 2m terms, got {self.terms} terms")
+            for scale in self.scales.values():
+                for n in scale.sizes:
+                    check_size(n)
+        lengths = {len(row) for row in self.shares}
+        if len(lengths) != 1 or min(lengths) < 2:
+            raise ValueError(f"a cell needs rows of two or more shares, all of one length, got {self.shares}")
+        if any(min(row) <= 0 or abs(sum(row) - 1) > 1e-12 for row in self.shares):
+            raise ValueError(f"the shares of a cell must be positive and sum to one, got {self.shares}")
+        if not whole(self.terms) or self.terms < 2 * self.atoms:
+            raise ValueError(f"a cell of {self.atoms} atoms needs {2 * self.atoms} terms or more, got {self.terms!r}")
+        if not whole(self.starts) or self.starts < 2:
+            raise ValueError(f"starts must be a whole number of at least 2, got {self.starts!r}")
+
+    @property
+    def atoms(self) -> int:
+        """The number m of atoms in the cell."""
+        return len(self.shares[0])
+
+    @property
+    def title(self) -> str:
+        """What is studied, in words."""
+        several = "" if len(self.shares) == 1 else f", {len(self.shares)} choices of shares"
+        of = "limit" if self.spacing is None else "likelihood"
+        return f"{of} of a Gaussian cell, {self.atoms} atoms, {self.terms} coefficients{several}"
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The one true atom."""
+        return (0,)
 
 
 def whole(value: Any) -> bool:

@@ -119,7 +119,9 @@ def test_what_is_followed_is_read_from_words() -> None:
     assert Followed.of("b") == Followed("b")
     assert Followed.of("mean of b given scale") == Followed("b", "mean", "scale")
     assert Followed.of("L4 norm of b").statistic == "L4 norm"
-    with pytest.raises(ValueError, match="unknown statistic 'mode'; known: median, mean, L4 norm"):
+    with pytest.raises(
+        ValueError, match="unknown statistic 'mode'; known: median, mean, L2 norm, L3 norm, L4 norm, L6 norm"
+    ):
         Followed.of("mode of b")
 
 

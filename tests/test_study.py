@@ -11,12 +11,19 @@ import pytest
 from moelib.claims import STUDIES, registry
 from moelib.committed import path_of
 from moelib.sizes import LARGEST_SIZE
-from moelib.study import PROFILES, LeastSquaresStudy, Scale, Study
+from moelib.study import PROFILES, LeastSquaresStudy, LimitStudy, MixtureStudy, Scale, Study
 
 TANH = STUDIES["softmax-ls-tanh"]
+MIXTURES = {name: study for name, study in STUDIES.items() if isinstance(study, MixtureStudy)}
+LIMITS = {name: study for name, study in STUDIES.items() if isinstance(study, LimitStudy)}
 
 
-@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_every_study_is_of_one_kind() -> None:
+    assert set(MIXTURES) | set(LIMITS) == set(STUDIES)
+    assert not set(MIXTURES) & set(LIMITS)
+
+
+@pytest.mark.parametrize("study", MIXTURES.values(), ids=list(MIXTURES))
 def test_a_specification_is_json_and_names_what_decides(study: Study) -> None:
     spec = study.specification()
     assert json.loads(json.dumps(spec)) == json.loads(json.dumps(spec, sort_keys=True))
@@ -30,7 +37,39 @@ def test_a_specification_is_json_and_names_what_decides(study: Study) -> None:
     assert study.with_parameters({"replicates": 7, "sizes": 1000}).specification() == spec
 
 
-@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+@pytest.mark.parametrize("study", LIMITS.values(), ids=list(LIMITS))
+def test_a_limit_study_keeps_the_protocol_as_far_as_it_has_one(study: LimitStudy) -> None:
+    spec = study.specification()
+    assert json.loads(json.dumps(spec)) == json.loads(json.dumps(spec, sort_keys=True))
+    assert study.with_parameters({"seed": study.seed + 1}).specification() != spec
+    assert study.with_parameters({"replicates": 7, "sizes": 10**9}).specification() == spec
+    assert set(study.scales) == set(PROFILES)
+    assert study.scales["full"].replicates >= study.scales["laptop"].replicates >= 100
+    assert all(min(row) >= 0.1 for row in study.shares)
+    assert (study.cells, study.drawn) == ((0,), (study.seed,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"shares": ((1.0,),)}, "a cell needs rows of two or more shares, all of one length"),
+        ({"shares": ((0.5, 0.5), (0.2, 0.3, 0.5))}, "all of one length"),
+        ({"shares": ((0.5, 0.6),)}, "the shares of a cell must be positive and sum to one"),
+        ({"shares": ((0.0, 1.0),)}, "must be positive"),
+        ({"terms": 3}, "a cell of 2 atoms needs 4 terms or more, got 3"),
+        ({"starts": 1}, "starts must be a whole number of at least 2, got 1"),
+        ({"spacing": 0.5}, "the lattice needs a spacing above 0 and at most 0.4, got 0.5"),
+        ({"spacing": 0.2, "terms": 6}, "a sample is fitted with one row of shares and 2m terms, got 6 terms"),
+        ({"spacing": 0.2}, r"the sample size n must be a whole number from 1 to 10\^15, got 1"),
+        ({"scales": {"laptop": Scale((10**41,), 100)}}, r"a whole number from 1 to 10\^40, got 1"),
+    ],
+)
+def test_slips_in_a_limit_study_are_one_sentence(changes, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        replace(STUDIES["heat-limit-2"], **changes)
+
+
+@pytest.mark.parametrize("study", MIXTURES.values(), ids=list(MIXTURES))
 def test_studies_keep_the_measuring_protocol(study: Study) -> None:
     """k* <= k < 2k*, at most 2k* - 2 for linear experts; all profiles; the truth inside Theta; enough replicates."""
     known, k = len(study.truth), study.components

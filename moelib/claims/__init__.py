@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     dense_to_sparse,
+    heat_limit,
     heat_system,
     hierarchical,
     interactions,
@@ -29,6 +30,7 @@ CHAPTERS = (
     softmax_likelihood,
     temperature_studies,
     heat_system,
+    heat_limit,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from moelib.layout import Layout
-from moelib.study import LeastSquaresStudy, LikelihoodStudy, Study
+from moelib.study import LeastSquaresStudy, LikelihoodStudy, LimitStudy, MixtureStudy, Study
 from moelib.voronoi import Comparison
 
 if TYPE_CHECKING:
@@ -34,11 +34,14 @@ class Experiment:
         """
         from moelib.experiments.least_squares import LeastSquaresExperiment
         from moelib.experiments.likelihood import LikelihoodExperiment
+        from moelib.experiments.limit import LimitExperiment
 
+        if isinstance(study, LimitStudy):
+            return LimitExperiment.build(study)
         if isinstance(study, LeastSquaresStudy):
             return LeastSquaresExperiment.build(study)
         if not isinstance(study, LikelihoodStudy):
-            raise ValueError(f"an experiment needs a least-squares or a likelihood study, got {type(study).__name__}")
+            raise ValueError(f"an experiment needs a study of a known kind, got {type(study).__name__}")
         return LikelihoodExperiment.build(study)
 
     def information(self) -> NDArray[np.float64]:
@@ -50,7 +53,7 @@ class Experiment:
         raise NotImplementedError
 
 
-def atoms_of(study: Study, coordinates: int) -> torch.Tensor:
+def atoms_of(study: MixtureStudy, coordinates: int) -> torch.Tensor:
     """The truth of a study ``(1, k*, q)``. Raises ValueError when its rows do not have q = ``coordinates`` numbers."""
     if {len(row) for row in study.truth} != {coordinates}:
         lengths = [len(row) for row in study.truth]
