@@ -209,17 +209,18 @@ def gate_table(results: Sequence[StudyResult]) -> GateTable:
     rows = []
     for result in results:
         experiment = result.experiment()
-        assert isinstance(experiment, LikelihoodExperiment)
+        if not isinstance(experiment, LikelihoodExperiment):
+            raise ValueError(f"the table is of likelihood studies, got {result.study.id!r}")
         band = fisher_band(experiment)
         sd = dict(zip(band.names, np.sqrt(np.diag(band.covariance)), strict=True))
         if r"\tau" not in sd:
-            raise ValueError(f"the gate {result.study.gate!r} determines no temperature")
+            raise ValueError(f"the gate {experiment.study.gate!r} determines no temperature")
         (distance,) = band_distances(result, 0, np.inf)
         worst = float(distance.ratio[np.abs(distance.ratio - 1).argmax()])
         slope = next(v for name, v in sd.items() if name.startswith(r"\beta_{1"))
         tau = float(experiment.truth[0, 0, experiment.model.layout.temperature].item())
         certified = float(result.values[n]["certified"].mean())
-        rows.append(GateRow(result.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst))
+        rows.append(GateRow(experiment.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst))
     return GateTable(n, replicates, tuple(rows))
 
 
