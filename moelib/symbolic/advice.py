@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from moelib.symbolic.cells import CONTAMINATED, bias
 from moelib.symbolic.conditions.decisions import decide_condition
 from moelib.symbolic.exponents import MOVES, Rates
+from moelib.symbolic.routers import router_activation
 from moelib.symbolic.symmetry.symmetries import Symmetries
 from moelib.symbolic.units import Unit
 
@@ -37,6 +38,7 @@ def advice(unit: Unit, rates: Rates, symmetries: Symmetries) -> Iterator[str]:
             )
         else:
             yield f"Remove a parameter of the expert: {moved} move together without changing it."
+    yield from _activation(unit)
     moving = {r.parameter for r in rates.rows if r.status == MOVES and r.cell_size == 2}
     flat = sorted({name for s in rates.splits if not s.locus for name in s.moves} & moving)
     if flat:
@@ -73,6 +75,26 @@ def advice(unit: Unit, rates: Rates, symmetries: Symmetries) -> Iterator[str]:
         yield "Pin the last gate (its bias, and its slope where slopes translate) before comparing parameters."
     if any(set(s.moves) - ({weight.param.name} if weight else set()) for s in translations):
         yield "Keep fewer than twice as many atoms as the truth has: with k >= 2 k* every cell can be split for free."
+
+
+def _activation(unit: Unit) -> Iterator[str]:
+    """Which condition the activation of a gate with a temperature fails, and by which relation."""
+    sigma = router_activation(unit)
+    if sigma is None:
+        return
+    name = "z (a linear router)" if sigma == "identity" else sigma
+    asked = (("first_order_independence", "literal", 1), ("second_order_independence", "minimal", 1))
+    found = [decide_condition(c, activation=sigma, form=f, k=k, dim=unit.dim, loci=False) for c, f, k in asked]
+    for v, words in zip(found, ("first-order", "second-order"), strict=True):
+        if v.status == "dependent":
+            yield f"The activation {name} fails {words} independence: {v.reason}."
+    if found[0].status != "dependent":
+        pair = decide_condition("first_order_independence", activation=sigma, dim=unit.dim, loci=False)
+        if pair.status == "dependent":
+            yield (
+                f"The activation {name} passes first-order independence at one slope, and fails it for two experts "
+                f"together: {pair.reason}."
+            )
 
 
 def _shared(unit: Unit, moves: tuple[str, ...]) -> bool:

@@ -134,14 +134,20 @@ def cell_rates(unit: Unit, size: int) -> tuple[Rate, ...]:
 
 
 def derived_rate(
-    gate: str, expert: str, parameter: str, cell_size: int = 2, exponent: str = "-1/2", dim: int = 1
+    gate: str,
+    expert: str,
+    parameter: str,
+    cell_size: int = 2,
+    exponent: str = "-1/2",
+    dim: int = 1,
+    density: str | None = None,
 ) -> Verdict:
     """Whether :func:`rates` gives that exponent of n for a parameter, or for an invariant.
 
     parameter : its name, or the TeX of an invariant. exponent : a fraction, or "none" for one that is not identifiable.
     Raises ValueError for a parameter that has no rate in cells of that size.
     """
-    found = rates(Unit.of(gate, expert, dim=dim))
+    found = rates(Unit.of(gate, expert, density, dim))
     rows = {r.parameter: r for r in found.rows if r.cell_size == cell_size}
     if parameter not in rows:
         raise ValueError(f"unknown parameter {parameter!r}; known: {', '.join(rows)}")
@@ -152,7 +158,8 @@ def derived_rate(
         r"\text{not identifiable}" if exponent == "none" else rf"n^{{{exponent}}}"
     )
     holds = row.status == MOVES if exponent == "none" else row.exponent == Fraction(exponent)
-    detail = f"For gate {gate}, {expert} experts, d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
+    law = f"a {density} density, " if density else ""
+    detail = f"For gate {gate}, {expert} experts, {law}d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
     return Verdict(holds, tex, detail, model.certificate if model and row.exponent is not None else None)
 
 

@@ -20,6 +20,7 @@ from moelib.symbolic.cells import bias
 from moelib.symbolic.conditions.decisions import CONDITIONS, ConditionVerdict, decide_condition
 from moelib.symbolic.exponents import MOVES, Rates, rates
 from moelib.symbolic.interactions import Interactions, interactions
+from moelib.symbolic.routers import router_activation
 from moelib.symbolic.symmetry.symmetries import Symmetries, symmetries
 from moelib.symbolic.units import Unit
 
@@ -175,8 +176,8 @@ def _conditions(unit: Unit) -> Iterator[ConditionVerdict]:
     elif "cosine" in unit.gate:
         both = expert | {"gate": unit.gate.removeprefix("top_k_")}
         named += [("cosine_weak", both), ("cosine_strong", both)]
-    elif unit.gate.startswith("activated_"):
-        activation = {"activation": unit.gate.removeprefix("activated_")}
+    elif (sigma := router_activation(unit)) is not None:
+        activation = {"activation": sigma}
         named += [("first_order_independence", activation), ("second_order_independence", activation)]
     if unit.density is None and unit.gate != "contaminated":
         named.append(("strong_identifiability", expert))

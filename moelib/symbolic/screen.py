@@ -34,7 +34,7 @@ def screen(report: Report) -> str:
         ("Symmetries", _symmetries(report)),
         ("Conditions", _conditions(report)),
         ("Rates", _rates(report)),
-        ("What to do", report.advice or (NOTHING[report.verdict],)),
+        ("What to do", [plain(a) for a in report.advice] or (NOTHING[report.verdict],)),
     ]
     whose = "the trainable component" if report.unit.gate == CONTAMINATED else "a true atom that two atoms share"
     verdict = f"{WORDS[report.verdict]}: gate and expert parameters of {whose} "
@@ -90,7 +90,8 @@ def _conditions(report: Report) -> Iterator[str]:
 def _condition(c: dict[str, Any]) -> str:
     proof = f"  {c['certificate'][:12]}" if c.get("certificate") else ""
     name = TITLES.get(c["name"], f"{c['name'].replace('_', ' ')} ({c['form']})")
-    return f"{name}: {c['verdict']}{proof}"
+    why = f", as {plain(c['reason'])}" if c.get("reason") else ""
+    return f"{name}: {c['verdict']}{why}{proof}"
 
 
 def _rates(report: Report) -> Iterator[str]:
@@ -105,6 +106,11 @@ def _rates(report: Report) -> Iterator[str]:
         else:
             text = "; ".join(f"{r.shown} where {m} share a true atom" if m > 1 else r.shown for m, r in mine.items())
         yield f"{', '.join(names)}: {text} ({mine.get(2, mine[1]).reason})"
+
+
+def plain(text: str) -> str:
+    """A sentence with TeX between dollars, for a terminal."""
+    return re.sub(r"\$(.+?)\$", lambda m: _letters(re.sub(r"\\[,;]", " ", m[1])), text)
 
 
 def _letters(name: str) -> str:

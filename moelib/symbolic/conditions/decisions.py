@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -146,6 +147,16 @@ class ConditionVerdict:
         return tuple(d.certificate for d in self.at_values if d.certificate is not None)
 
     @property
+    def reason(self) -> str:
+        """Why it fails: the shortest relation, with the set in which it holds where there are several; or nothing."""
+        found = [(len(r.tex), m, r.tex) for m, d in enumerate(self.at_values) for r in d.relations]
+        if not found:
+            return ""
+        _, place, tex = min(found)
+        title = re.search(r"functions of (f_\d)", self.groups[place].title)
+        return f"${tex}$" + (f" among the functions of ${title[1]}$" if title else "")
+
+    @property
     def failing(self) -> tuple[Locus, ...]:
         """The candidates at which the condition fails."""
         return tuple(locus for locus in self.loci if locus.status == FAILS)
@@ -196,6 +207,7 @@ class ConditionVerdict:
             "certificates": found,
             "values": {str(s): str(v) for s, v in self.values},
             "relations": [r.tex for r in self.relations],
+            "reason": self.reason,
             "set_aside": [a.tex for g in self.groups for a in g.set_aside],
             "generically": {"holds": self.generically.holds, "words": self.generically.words},
             "loci": [locus.to_json() for locus in self.loci],

@@ -41,14 +41,15 @@ def full_rank(
     dim: int = 1,
     groups: Sequence[int] = (),
     nullity: int | None = None,
+    density: str | None = None,
 ) -> Verdict:
     """Whether the model's first derivatives at a truth have the rank that its symmetries leave them.
 
-    gate, expert, truth, dim, groups : see :func:`moelib.symbolic.conditions.regression.regression`. nullity : how many
+    gate, expert, truth, dim, groups, density : see :func:`moelib.symbolic.conditions.regression.regression`. nullity : how many
     independent motions there must be; None for any number. The verdict is false where the rank is another or was not
     decided. Raises ValueError as that function.
     """
-    model = regression(gate, expert, truth, dim, groups)
+    model = regression(gate, expert, truth, dim, groups, density)
     total, count = len(model.free), len(model.motions)
     tex = _rank_tex(total, model)
     if nullity is not None and nullity != count:
@@ -74,6 +75,7 @@ def cell_rank(
     dim: int = 1,
     groups: Sequence[int] = (),
     expect: str = INDEPENDENT,
+    density: str | None = None,
 ) -> Verdict:
     r"""Whether first derivatives and the second ones of one over-fitted atom are independent at a truth.
 
@@ -85,11 +87,11 @@ def cell_rank(
     """
     if expect not in (INDEPENDENT, DEPENDENT):
         raise ValueError(f"expected {INDEPENDENT!r} or {DEPENDENT!r}; got {expect!r}")
-    model = regression(gate, expert, truth, dim, groups)
+    model = regression(gate, expert, truth, dim, groups, density)
     if not 0 <= cell < len(model.cells):
         raise ValueError(f"expected a cell from 0 to {len(model.cells) - 1}; got {cell}")
     own = model.cells[cell].coordinates
-    tex = rf"\{{\partial_{{\theta}} f_G\}} \cup \{{\Psi_{{vw}} :\; v, w \in ({', '.join(s.name for s in own)})\}}"
+    tex = rf"\{{\partial_{{\theta}} {model.name}\}} \cup \{{\Psi_{{vw}} :\; v, w \in ({', '.join(s.name for s in own)})\}}"
     tex += rf" \quad \text{{linearly {expect}}}"
     held = _held(model, own)
     if held is None:
@@ -136,7 +138,7 @@ def _held(model: Regression, cell: Sequence[Any] = ()) -> list[Any] | None:
 def _first(model: Regression, s: Any) -> Member:
     import sympy
 
-    return Member((rf"\partial_{{{s.name}}} f_G",), almost_everywhere(sympy.diff(model.f, s).doit()), "first")
+    return Member((rf"\partial_{{{s.name}}} {model.name}",), almost_everywhere(sympy.diff(model.f, s).doit()), "first")
 
 
 def _of_cell(model: Regression, cell: int, held: set[Any]) -> tuple[list[Member], list[str]]:
@@ -151,7 +153,7 @@ def _of_cell(model: Regression, cell: int, held: set[Any]) -> tuple[list[Member]
     c, mean = model.cells[cell], sympy.Symbol("M", real=True)
     named = []
     for s in (s for s in c.coordinates if s not in held):
-        named.append((rf"\partial_{{{s.name}}} f_G", sympy.diff(c.unit, s) - mean * sympy.diff(c.weight, s), "first"))
+        named.append((rf"\partial_{{{s.name}}} {model.name}", sympy.diff(c.unit, s) - mean * sympy.diff(c.weight, s), "first"))
     for v, w in combinations_with_replacement(c.coordinates, 2):
         e = sympy.diff(c.unit, v, w) - mean * sympy.diff(c.weight, v, w)
         named.append((rf"\Psi_{{{v.name} {w.name}}}", e, "square" if v == w else "mixed"))
@@ -177,9 +179,10 @@ def _superfluous(members: Sequence[Member], variables: Sequence[Any]) -> tuple[M
 
 
 def _rank_tex(total: int, model: Regression) -> str:
-    told = dict.fromkeys(rf"\big({m.tex}\big) f_G" if " + " in m.tex else f"{m.tex} f_G" for m in model.motions)
+    f = model.name
+    told = dict.fromkeys(rf"\big({m.tex}\big) {f}" if " + " in m.tex else f"{m.tex} {f}" for m in model.motions)
     rank = total - len(model.motions)
-    span = rf"\dim \operatorname{{span}}\{{\partial_{{\theta}} f_G\}} = {rank} = {total} - {len(model.motions)}"
+    span = rf"\dim \operatorname{{span}}\{{\partial_{{\theta}} {f}\}} = {rank} = {total} - {len(model.motions)}"
     return span + (rf",\quad 0 = {' = '.join(told)}" if told else "")
 
 

@@ -1,4 +1,4 @@
-"""Regression functions at a truth, and the motions of their parameters that leave them unchanged."""
+"""Regression functions and densities at a truth, and the motions of their parameters that leave them unchanged."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Regression:
-    """A regression function at a truth.
+    """A regression function at a truth, or a conditional density.
 
-    title : in words. f : in x and the symbols of the parameters. x : coordinates of the input. values : symbol ->
+    title : in words. f : in x (and y) and the symbols of the parameters. x : coordinates of the input, and the response
+    of a density. name : LaTeX of f. values : symbol ->
     number, for every parameter. free : the symbols of what is estimated. shared : those that all atoms have in common.
     motions : fields that leave f unchanged, each verified. cells : one for each atom, none where weights are not
     normalised exponentials.
@@ -72,23 +73,32 @@ class Regression:
     shared: tuple[Any, ...]
     motions: tuple[Motion, ...]
     cells: tuple[Cell, ...]
+    name: str = "f_G"
 
 
 def regression(
-    gate: str | Formula, expert: str | Formula, truth: Sequence[Row], dim: int, groups: Sequence[int]
+    gate: str | Formula,
+    expert: str | Formula,
+    truth: Sequence[Row],
+    dim: int,
+    groups: Sequence[int],
+    density: str | None = None,
 ) -> Regression:
     """The model of a gate of the catalogue, or of the gate "hierarchical" with groups.
 
-    truth : one row per atom, the gate's parameters in the order of its formula, then the expert's, as rational numbers
-    (see :func:`moelib.symbolic.algebra.independence.rational`); a shared parameter is the same in all rows. groups :
+    truth : one row per atom, the gate's parameters in the order of its formula, then the expert's and the
+    density's, as rational numbers (see :func:`moelib.symbolic.algebra.independence.rational`); a shared parameter is the same in all rows. groups :
     the group 0, 1, .. of each leaf; a row is then the outer gate of the leaf's group (the same for all its leaves), the
-    inner gate and the expert. Raises ValueError for rows or groups that do not fit, and for gates that select.
+    inner gate and the expert. density : of the catalogue; None for the regression function. Raises ValueError for rows
+    or groups that do not fit, for gates that select, and for a density in a hierarchy.
     """
     if gate == HIERARCHICAL:
+        if density is not None:
+            raise ValueError(f"a hierarchy has no density here; got {density!r}")
         return _hierarchy(expert, truth, dim, tuple(groups))
     if groups:
         raise ValueError(f"only the hierarchical gate has groups; got {tuple(groups)} for the gate {gate!r}")
-    return _flat(gate, expert, truth, dim)
+    return _flat(gate, expert, truth, dim, density)
 
 
 def _read(rows: Sequence[Row], width: int) -> list[list[Fraction]]:
@@ -114,19 +124,21 @@ def _joined(into: dict[Any, Fraction], more: Mapping[Any, Fraction]) -> None:
             raise ValueError(f"{s.name} has one value, which several rows repeat; got {into[s]} and {v}")
 
 
-def _flat(gate: str | Formula, expert: str | Formula, truth: Sequence[Row], dim: int) -> Regression:
+def _flat(
+    gate: str | Formula, expert: str | Formula, truth: Sequence[Row], dim: int, density: str | None
+) -> Regression:
     import sympy
 
-    unit = Unit.of(gate, expert, dim=dim)
+    unit = Unit.of(gate, expert, density, dim)
     if unit.normaliser.name not in NORMALISERS:
         raise ValueError(f"expected weights by {', '.join(NORMALISERS)} or in levels; got {unit.normaliser.name!r}")
-    params = (*unit.score.params, *unit.expert.params)
+    params = (*unit.score.params, *unit.expert.params, *(unit.density.params if unit.density else ()))
     rows = _read(truth, sum(p.size(dim) for p in params))
     values: dict[Any, Fraction] = {}
     for i, row in enumerate(rows, 1):
         _joined(values, _placed(params, unit.symbols(i), row))
     indices = range(1, len(rows) + 1)
-    answers = [unit.mean(i) for i in indices]
+    answers = [unit.answer(i) for i in indices]
     weights = unit.normaliser.symbolic([unit.scored(i) for i in indices])
     f = sympy.Add(*[w * h for w, h in zip(weights, answers, strict=True)])
     free = dict.fromkeys(c.symbol for i in indices for c in unit.coordinates(i))
@@ -137,9 +149,10 @@ def _flat(gate: str | Formula, expert: str | Formula, truth: Sequence[Row], dim:
         for i, w, h in zip(indices, odds, answers, strict=True):
             own = tuple(c.symbol for c in unit.coordinates(i) if c.param.role == "own" and c.param != carrier.param)
             cells.append(Cell(own, w * h, w, 1 / sympy.Add(*odds), f))
-    title = f"gate {unit.gate}, {unit.expert.name} experts, {len(rows)} atoms, d = {dim}"
+    law, name = (f"{density} density, ", "p_G") if density else ("", "f_G")
+    title = f"gate {unit.gate}, {unit.expert.name} experts, {law}{len(rows)} atoms, d = {dim}"
     motions = tuple(_of_gate(unit, len(rows)))
-    return Regression(title, f, unit.x, values, tuple(free), shared, motions, tuple(cells))
+    return Regression(title, f, unit.variables, values, tuple(free), shared, motions, tuple(cells), name)
 
 
 @cache

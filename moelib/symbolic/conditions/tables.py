@@ -49,13 +49,13 @@ def decided(
     for member, f in found:
         wrong = _mistake(f, expect, every_k)
         if wrong:
-            return Verdict(False, tex, f"{_readable(member)}: {wrong}. {f.sentence}")
-    told = "; ".join(f"{_readable(m)}: {_outcome([f for n, f in found if n == m])}" for m in members)
+            return Verdict(False, tex, f"{readable(member)}: {wrong}. {f.sentence}")
+    told = "; ".join(f"{readable(m)}: {_outcome([f for n, f in found if n == m])}" for m in members)
     used = list(dict.fromkeys(f.form for _, f in found))
     scope = f"{' and '.join(used)} form{'s' if len(used) > 1 else ''}, {_numbers(found[0][1], ks, dims)}"
     detail = f"{CONDITIONS[name].title} ({scope}). {told[0].upper() + told[1:]}."
     if every_k:
-        whose = f"; that of {_readable(members[-1])}" if len(members) > 1 else ""
+        whose = f"; that of {readable(members[-1])}" if len(members) > 1 else ""
         detail += f" Proved for every number of experts{whose}: {found[-1][1].every_k.argument}"
     proofs = [c for _, f in found for c in f.certificates] if expect == "independent" else []
     return Verdict(True, tex, detail, _largest(proofs))
@@ -78,16 +78,16 @@ def locus(
         f = _ask(name, over, member, k=k, dim=dim, **arguments)
         there = next((candidate for candidate in f.loci if candidate.name == at), None)
         if f.status != "independent":
-            return Verdict(False, _word(member), f"{_readable(member)}: {f.status} for almost all parameters.")
+            return Verdict(False, word(member), f"{readable(member)}: {f.status} for almost all parameters.")
         if there is None:
             raise ValueError(f"unknown locus {at!r}; known: {', '.join(candidate.name for candidate in f.loci)}")
         rows.append((member, there))
     where = rows[0][1].tex
-    tex = rf"{where}:\quad " + r",\quad ".join(rf"{_word(m)}:\; {_shown(there)}" for m, there in rows)
+    tex = rf"{where}:\quad " + r",\quad ".join(rf"{word(m)}:\; {_shown(there)}" for m, there in rows)
     for member, there in rows:
         if there.status != expect or (expect == FAILS and not there.identically):
-            return Verdict(False, tex, f"At ${where}$ the condition of {_readable(member)} {there.status}.")
-    listed = ", ".join(_readable(m) for m in members)
+            return Verdict(False, tex, f"At ${where}$ the condition of {readable(member)} {there.status}.")
+    listed = ", ".join(readable(m) for m in members)
     title = f"{CONDITIONS[name].title}, k = {k}, d = {dim}"
     if expect == FAILS:
         detail = (
@@ -109,11 +109,11 @@ def split(members: Sequence[str], mechanism: str, dims: Sequence[int] = (1, 2)) 
     """
     _check("independent", "text", members)
     found = [(m, flat_split(_expert(m), mechanism, dim)) for m, dim in product(members, dims)]
-    tex = r",\quad ".join(dict.fromkeys(rf"{_word(m)}:\; {v.tex}" for m, v in found))
+    tex = r",\quad ".join(dict.fromkeys(rf"{word(m)}:\; {v.tex}" for m, v in found))
     for member, v in found:
         if not v.holds:
-            return Verdict(False, tex, f"{_readable(member)}: {v.detail}")
-    listed = ", ".join(_readable(m) for m in members)
+            return Verdict(False, tex, f"{readable(member)}: {v.detail}")
+    listed = ", ".join(readable(m) for m in members)
     detail = f"For {listed}, d = {', '.join(map(str, dims))}. {found[0][1].detail[0].upper()}{found[0][1].detail[1:]}"
     return Verdict(True, tex, detail)
 
@@ -128,8 +128,8 @@ def no_split(members: Sequence[str], dims: Sequence[int] = (1, 2)) -> Verdict:
     tex = found[0][1].tex
     for member, v in found:
         if v.holds or v.certificate is None:
-            return Verdict(False, tex, f"{_readable(member)}: {v.detail}")
-    listed = ", ".join(_readable(m) for m in members)
+            return Verdict(False, tex, f"{readable(member)}: {v.detail}")
+    listed = ", ".join(readable(m) for m in members)
     detail = f"For each of {listed}, d = {', '.join(map(str, dims))}: {found[0][1].detail}"
     return Verdict(True, tex, detail, _largest([v.certificate for _, v in found if v.certificate]))
 
@@ -186,20 +186,20 @@ def _tex(rows: Sequence[tuple[str, ConditionVerdict]], expect: str) -> str:
     parts = []
     for member, f in rows:
         shown = f.relations[0].tex if f.relations else rf"\text{{{f.status}}}"
-        parts.append(rf"{_word(member)}:\; {shown}")
+        parts.append(rf"{word(member)}:\; {shown}")
     return r",\quad ".join(dict.fromkeys(parts))
 
 
-def _word(member: str) -> str:
+def word(member: str) -> str:
     """A member in LaTeX: a name as text, a formula as it is."""
     if member.replace("_", "").isalpha():
-        return rf"\text{{{_readable(member)}}}"
-    return re.sub(r"[a-z_]{2,}", lambda m: rf"\text{{{_readable(m[0])}}}", member.replace("*", r"\,"))
+        return rf"\text{{{readable(member)}}}"
+    return re.sub(r"[a-z_]{2,}", lambda m: rf"\text{{{readable(m[0])}}}", member.replace("*", r"\,"))
 
 
-def _readable(member: str) -> str:
+def readable(member: str) -> str:
     if not member.replace("_", "").isalpha():
-        return f"${_word(member)}$"
+        return f"${word(member)}$"
     return " ".join(SPELT.get(word, word) for word in member.split("_"))
 
 
