@@ -70,7 +70,7 @@ THREE_SHARES = replace(
 
 # The likelihood itself, of samples that are read on a lattice, over the protocol's sizes; its bands are wider.
 # Changed since: where Z_4 > 0 the interval for two atoms left its band, [-0.284, -0.247] against [-0.28, -0.22]: the
-# sizes were extended once to 10^15, as the protocol has it. Replicates were 400, and are fewer for time, here and above.
+# sizes were extended once to 10^15, as the protocol has it. Replicates were 400; they are fewer for time, as above.
 TWO_SAMPLE = replace(
     TWO,
     id="heat-sample-2",
