@@ -74,7 +74,7 @@ def across(results: Mapping[str, StudyResult], quantity: str, exponents: Sequenc
     low, high = axes.get_ylim()
     for exponent in exponents:
         line = np.sqrt(low * high) * (sizes / np.sqrt(sizes[0] * sizes[-1])) ** exponent
-        axes.plot(sizes, line, "--", color="0.5", linewidth=0.9, label=f"slope {exponent:g}")
+        axes.plot(sizes, line, "--", color="0.5", linewidth=0.9, label=f"slope {exponent:.4g}")
     axes.set_ylim(low, high)
     _sizes_axis(axes, sizes)
     axes.set_ylabel("error")

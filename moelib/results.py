@@ -222,5 +222,5 @@ class SlopeTable:
                 lo, hi = far.interval
                 published = ["" if near is None else f"{near.estimate:.3f}"] if early else []
                 cells = [f"{far.estimate:.3f}", f"[{lo:.3f}, {hi:.3f}]", *published, f"{share:.1%}"]
-            lines.append(f"| {Followed.of(text).label} | {predicted:g} | " + " | ".join(cells) + " |")
+            lines.append(f"| {Followed.of(text).label} | {predicted:.4g} | " + " | ".join(cells) + " |")
         return "\n".join(lines)

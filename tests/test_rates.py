@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from moelib.rates import Slope, holm, mean, median, slope
+from moelib.rates import Slope, holm, mean, median, norm_of_order, slope
 from tests.tolerances import FLOAT64, SUM, close
 
 LOOSE = SUM[FLOAT64]
@@ -191,3 +191,10 @@ def test_holm_by_hand() -> None:
     assert holm([], 0.05) == []
     assert holm([0.024]) == [True]  # one hypothesis: half of five per cent, as an interval on one side
     assert holm([0.026]) == [False]
+
+
+def test_norms_are_roots_of_mean_powers() -> None:
+    values = np.array([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])
+    for p in (2, 3, 4, 6):
+        expected = [((1 + 2**p + 3**p) / 3) ** (1 / p), 2.0]
+        assert norm_of_order(p)(values) == pytest.approx(expected)

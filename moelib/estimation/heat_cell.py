@@ -11,6 +11,7 @@ from torch import Tensor
 from moelib.estimation.loop import Status, iterate
 
 SOLVED = 1e-12  # equations between numbers of order one count as solved below this, and are polished on
+ROUNDING = 3e-16  # no defect below this falls any further
 STEPS = 200  # of Newton's method
 SHORTEST = 1e-9  # a step shorter than this share of Newton's ends an attempt
 ROUNDS = 80  # Gauss-Newton steps in the coefficients
@@ -106,8 +107,9 @@ class DampedNewton:
         }
         codes = torch.full(value.shape, Status.RUNNING)
         codes[~accept & (part < SHORTEST)] = Status.STALLED
-        codes[after["value"] < SOLVED] = Status.RUNNING
-        codes[(after["value"] < SOLVED) & ((~accept & (part < 0.2)) | (after["value"] == 0))] = Status.CONVERGED
+        solved = after["value"] < SOLVED
+        codes[solved] = Status.RUNNING
+        codes[solved & (~accept | (after["value"] < ROUNDING))] = Status.CONVERGED
         return after, codes
 
 
