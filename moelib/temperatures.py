@@ -220,7 +220,9 @@ def gate_table(results: Sequence[StudyResult]) -> GateTable:
         slope = next(v for name, v in sd.items() if name.startswith(r"\beta_{1"))
         tau = float(experiment.truth[0, 0, experiment.model.layout.temperature].item())
         certified = float(result.values[n]["certified"].mean())
-        rows.append(GateRow(experiment.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst))
+        rows.append(
+            GateRow(experiment.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst)
+        )
     return GateTable(n, replicates, tuple(rows))
 
 

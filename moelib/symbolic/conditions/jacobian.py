@@ -153,7 +153,9 @@ def _of_cell(model: Regression, cell: int, held: set[Any]) -> tuple[list[Member]
     c, mean = model.cells[cell], sympy.Symbol("M", real=True)
     named = []
     for s in (s for s in c.coordinates if s not in held):
-        named.append((rf"\partial_{{{s.name}}} {model.name}", sympy.diff(c.unit, s) - mean * sympy.diff(c.weight, s), "first"))
+        named.append(
+            (rf"\partial_{{{s.name}}} {model.name}", sympy.diff(c.unit, s) - mean * sympy.diff(c.weight, s), "first")
+        )
     for v, w in combinations_with_replacement(c.coordinates, 2):
         e = sympy.diff(c.unit, v, w) - mean * sympy.diff(c.weight, v, w)
         named.append((rf"\Psi_{{{v.name} {w.name}}}", e, "square" if v == w else "mixed"))

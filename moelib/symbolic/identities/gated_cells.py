@@ -98,7 +98,7 @@ def _dashes() -> tuple[Any, Any, Any]:
     x, _, _, slope, _ = _symbols()
     w = sympy.Dummy("w", real=True)
     sigma = sympy.Function(r"\sigma")
-    return tuple(sympy.diff(sigma(w), w, n).subs(w, slope * x).doit() for n in (0, 1, 2))  # type: ignore[return-value]
+    return tuple(sympy.diff(sigma(w), w, n).subs(w, slope * x).doit() for n in (0, 1, 2))
 
 
 @identity(
@@ -180,7 +180,9 @@ def linear_gate_absorbs() -> Iterator[Equation]:
     x, d, _, _, tau = _symbols()
     found = _of_order(cell, 1, True).coeff_monomial(d) + _of_order(cell, 2, True).coeff_monomial(d)
     product = cell.p * cell.q * cell.s / tau
-    yield Equation("orders 1 and 2", found, cell.gamma + (cell.alpha + product * cell.delta) * x + product * cell.u * x**2)
+    yield Equation(
+        "orders 1 and 2", found, cell.gamma + (cell.alpha + product * cell.delta) * x + product * cell.u * x**2
+    )
 
 
 def split_is_seen(activation: str = "tanh", dim: int = 1) -> Verdict:
