@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "moelib"
-MAY_TOUCH_DISK = {"study.py", "store.py", "cli.py"}
+MAY_TOUCH_DISK = {"study.py", "store.py", "committed.py", "cli.py"}
 DISK = {
     "open", "read_text", "write_text", "read_bytes", "write_bytes", "mkdir", "unlink", "touch", "rename", "savefig",
     "savez", "savez_compressed", "rmtree", "copyfile", "copytree", "NamedTemporaryFile", "TemporaryDirectory",
