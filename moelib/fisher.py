@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -182,7 +182,33 @@ class BandDistance:
         return "\n".join([head, "|---|---|---|", *(f"| ${name}$ | {v:.4f} | {e:.4f} |" for name, v, e in pairs)])
 
 
-def band_distances(result: StudyResult, low: float = 1e8, high: float = 1e13) -> list[BandDistance]:
+@dataclass(frozen=True)
+class BandDistances:
+    """Those of a study, one for each size; shown by the ratio that may be farthest from 1."""
+
+    rows: tuple[BandDistance, ...]
+
+    def __iter__(self) -> Iterator[BandDistance]:
+        return iter(self.rows)
+
+    @property
+    def among(self) -> int:
+        """How many ratios there are in all."""
+        return sum(len(d.names) for d in self.rows)
+
+    def _repr_markdown_(self) -> str:
+        lines = [
+            "| n | fits | farthest from 1 | sd over the band's | interval, all together |",
+            "|---|---|---|---|---|",
+        ]
+        for d in self.rows:
+            name, ratio, (low, high) = d.worst(self.among)
+            size = f"$10^{{{np.log10(d.n):g}}}$"
+            lines.append(f"| {size} | {d.replicates} | ${name}$ | {ratio:.4f} | [{low:.4f}, {high:.4f}] |")
+        return "\n".join(lines)
+
+
+def band_distances(result: StudyResult, low: float = 1e8, high: float = 1e13) -> BandDistances:
     """The distances of an exactly specified likelihood study from its Fisher band, one for each size in the range.
 
     Raises ValueError for a study that has no errors of single coordinates.
@@ -191,7 +217,7 @@ def band_distances(result: StudyResult, low: float = 1e8, high: float = 1e13) ->
         raise ValueError(f"the study {result.study.id!r} has no errors of single coordinates beside foreseen ones")
     band = fisher_band(result.experiment())
     found = {n: v for n, v in result.values.items() if low <= n <= high}
-    return [band.distance(v["errors"], v["foreseen"], n) for n, v in found.items()]
+    return BandDistances(tuple(band.distance(v["errors"], v["foreseen"], n) for n, v in found.items()))
 
 
 @dataclass(frozen=True)

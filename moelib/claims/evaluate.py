@@ -85,11 +85,10 @@ def _banded(claim: Claim, result: StudyResult) -> Outcome:
     assert m is not None
     assert claim.band is not None
     found = band_distances(result, m.low, m.high)
-    among = sum(len(d.names) for d in found)
-    name, ratio, interval = max((d.worst(among) for d in found), key=lambda w: max(abs(v - 1) for v in w[2]))
+    name, ratio, interval = max((d.worst(found.among) for d in found), key=lambda w: max(abs(v - 1) for v in w[2]))
     share = min(result.share(low=m.low, high=m.high).values())
     inside = claim.band[0] <= interval[0] and interval[1] <= claim.band[1]
-    words = f"{among} standard deviations, over those of the Fisher band; farthest from 1 may be that of ${name}$"
+    words = f"{found.among} standard deviations, over those of the Fisher band; farthest from 1 may be that of ${name}$"
     if share < SHARE:
         words += f", and only {share:.1%} of the fits are certified at some size"
     return _outcome(
@@ -98,7 +97,7 @@ def _banded(claim: Claim, result: StudyResult) -> Outcome:
         f"{words}.",
         estimate=ratio,
         interval=interval,
-        n_range=(found[0].n, found[-1].n),
+        n_range=(found.rows[0].n, found.rows[-1].n),
         certified_share=share,
         device=result.device,
         profile=result.profile,
