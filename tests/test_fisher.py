@@ -324,7 +324,7 @@ def test_the_distance_from_the_band_needs_few_fits() -> None:
     assert low > 1.02
     assert ratio == pytest.approx(1.1, abs=0.05)
     assert "| $" in wide._repr_markdown_()
-    with pytest.raises(ValueError, match="errors and foreseen ones must have the shape"):
+    with pytest.raises(ValueError, match="errors, and those foreseen, must have the shape"):
         band.distance(foreseen[:1], foreseen[:1], n)
 
 
