@@ -6,19 +6,30 @@ from collections.abc import Iterable
 from typing import Any
 
 from moelib.claims import (
+    activation_gate,
     dense_to_sparse,
     hierarchical,
     interactions,
     ridge_regimes,
     softmax_least_squares,
     softmax_likelihood,
+    temperature_likelihood,
 )
 from moelib.claims.claim import Claim, Outcome, Outcomes, rows
 from moelib.study import Study
 
 __all__ = ["STUDIES", "Claim", "Outcome", "Outcomes", "claim", "registry", "status_rows"]
 
-CHAPTERS = (interactions, softmax_least_squares, ridge_regimes, dense_to_sparse, hierarchical, softmax_likelihood)
+CHAPTERS = (
+    interactions,
+    softmax_least_squares,
+    ridge_regimes,
+    dense_to_sparse,
+    hierarchical,
+    softmax_likelihood,
+    temperature_likelihood,
+    activation_gate,
+)
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
 
