@@ -58,6 +58,27 @@ class Layout:
         """Number q of coordinates of an atom."""
         return sum(p.size(self.dim) for p in self.params)
 
+    def check(self, atoms: Tensor) -> None:
+        """Raise ValueError for atoms ``(r, k, q)`` that are no measures.
+
+        That is: rows of another length, numbers that are not finite, a temperature or a variance that is not positive,
+        and a shared parameter that differs between the atoms of a measure.
+        """
+        if atoms.ndim != 3 or atoms.shape[-1] != self.coordinates:
+            shape = tuple(atoms.shape)
+            raise ValueError(f"measures need atoms (r, k, q) with q = {self.coordinates} coordinates, got {shape}")
+        if not atoms.isfinite().all():
+            raise ValueError("the parameters of a measure must be finite numbers, and some are not")
+        place = 0
+        for p in self.params:
+            values = atoms[..., place : place + p.size(self.dim)]
+            place += p.size(self.dim)
+            if p.constraint == "positive" and values.numel() and values.min() <= 0:
+                what = {"tau": "a temperature tau", "nu": "a variance nu"}.get(p.name, p.name)
+                raise ValueError(f"{what} must be positive, got {values.min():g}")
+            if p.role == "shared" and (values != values[:, :1]).any():
+                raise ValueError(f"{p.name} is one number for all atoms of a measure, got different ones")
+
     def columns(self, role: str) -> tuple[int, ...]:
         """The coordinates of the parameters of a role, such as "shared"."""
         out, place = [], 0

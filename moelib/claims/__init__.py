@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from moelib.claims import (
+    activation_gate,
     dense_to_sparse,
     heat_limit,
     heat_system,
@@ -14,7 +15,7 @@ from moelib.claims import (
     ridge_regimes,
     softmax_least_squares,
     softmax_likelihood,
-    temperature_studies,
+    temperature_likelihood,
 )
 from moelib.claims.claim import Claim, Outcome, Outcomes, rows
 from moelib.study import Study
@@ -28,7 +29,8 @@ CHAPTERS = (
     dense_to_sparse,
     hierarchical,
     softmax_likelihood,
-    temperature_studies,
+    temperature_likelihood,
+    activation_gate,
     heat_system,
     heat_limit,
 )

@@ -104,7 +104,8 @@ SWEEP = tuple(
     )
 )
 
-STUDIES = (LINEAR, LINEAR_EXACT, TANH, TANH_EXACT, FOUR, *SWEEP)
+LINEAR_STUDIES = (LINEAR, LINEAR_EXACT)
+ACTIVATION_STUDIES = (TANH, TANH_EXACT, FOUR, *SWEEP)
 
 _HIDDEN, _KEPT = "Linear gate, ", "tanh gate, "
 _EXACT, _OVER = "exactly specified: ", "one atom too many: "
@@ -136,7 +137,7 @@ LINEAR_MEASURED = tuple(
     )
 )  # fmt: skip
 
-TANH_MEASURED = tuple(
+ACTIVATION_RATES = tuple(
     _rate(f"activation-ml/{name}", ACTIVATION_CHAPTER, _KEPT + statement, study, quantity, predicted)
     for study, name, quantity, predicted, statement in (
         (TANH_EXACT, "density-exact", "hellinger", -0.5, _EXACT + "the density is learned at $n^{-1/2}$."),
@@ -166,4 +167,4 @@ FISHER = Claim(
     band=(0.95, 1.05),
 )
 
-CLAIMS: tuple[Claim, ...] = (*LINEAR_MEASURED, *TANH_MEASURED, FISHER)
+ACTIVATION_MEASURED = (*ACTIVATION_RATES, FISHER)

@@ -33,7 +33,7 @@ class LeastSquaresFit:
     model : of measures with k* atoms. truth : atoms ``(1, k*, q)``, used by the near starts only. components : k* or
     k* + 1. seed : the starts of replicate i depend on (seed, i, n, round) alone. cells : the atoms of which one may be
     split, all if None; in a hierarchy all of one group.
-    Raises ValueError when ``components`` is neither, and for over-fitted experts that are affine in their parameters
+    Raises ValueError when ``components`` is neither, for a truth that is no measure (see :meth:`Layout.check`), and for over-fitted experts that are affine in their parameters
     under another gate than plain softmax or for d > 1, whose flat directions differ.
     """
 
@@ -47,6 +47,7 @@ class LeastSquaresFit:
     cells: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        self.model.layout.check(self.truth)
         known = self.truth.shape[1]
         if self.components not in (known, known + 1):
             raise ValueError(

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from moelib.densities import VARIANCE
+from moelib.experts import EXPERTS
+from moelib.gates.catalogue import GATES
 from moelib.layout import Layout
 from moelib.study import LeastSquaresStudy, LikelihoodStudy, LimitStudy, MixtureStudy, Study
 from moelib.voronoi import Comparison
@@ -30,7 +33,8 @@ class Experiment:
     def of(study: Study) -> Experiment:
         """Build them.
 
-        Raises ValueError for an unknown gate or expert, and for a truth whose rows are not as long as its atoms.
+        Raises ValueError for an unknown gate or expert, for a truth whose rows are not as long as its atoms, for one
+        with a temperature or a variance that is not positive, and for one outside of Theta.
         """
         from moelib.experiments.least_squares import LeastSquaresExperiment
         from moelib.experiments.likelihood import LikelihoodExperiment
@@ -39,9 +43,11 @@ class Experiment:
         if isinstance(study, LimitStudy):
             return LimitExperiment.build(study)
         if isinstance(study, LeastSquaresStudy):
+            _check_truth(study)
             return LeastSquaresExperiment.build(study)
         if not isinstance(study, LikelihoodStudy):
             raise ValueError(f"an experiment needs a study of a known kind, got {type(study).__name__}")
+        _check_truth(study)
         return LikelihoodExperiment.build(study)
 
     def information(self) -> NDArray[np.float64]:
@@ -51,6 +57,28 @@ class Experiment:
     def block(self, n: int, replicates: Sequence[int], device: str = "cpu") -> Arrays:
         """Draw, fit and measure some replicates at one size. One array entry per replicate."""
         raise NotImplementedError
+
+
+def _check_truth(study: MixtureStudy) -> None:
+    """Raise ValueError for a truth that is no measure, or whose temperature or variances Theta does not hold."""
+    if study.gate not in GATES or study.expert not in EXPERTS:
+        return  # a hierarchy has neither; unknown names are for the model to refuse
+    more = (VARIANCE,) if isinstance(study, LikelihoodStudy) else ()
+    layout = Layout(GATES[study.gate][0], EXPERTS[study.expert], getattr(study, "dim", 1), more)
+    truth = atoms_of(study, layout.coordinates)
+    layout.check(truth)
+    bounds = {"tau": study.theta.temperature, "nu": study.theta.variance}
+    place = 0
+    for p in layout.params:
+        values = truth[..., place : place + p.size(layout.dim)]
+        place += p.size(layout.dim)
+        allowed = bounds.get(p.name)
+        if allowed is not None and not (allowed[0] <= values.min() and values.max() <= allowed[1]):
+            worst = values.min() if values.min() < allowed[0] else values.max()
+            raise ValueError(
+                f"Theta holds {p.name} from {allowed[0]:g} to {allowed[1]:g}, and the truth has {worst:g}; "
+                "widen Theta or move the truth"
+            )
 
 
 def atoms_of(study: MixtureStudy, coordinates: int) -> torch.Tensor:
