@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from moelib.claims.claim import Check, Claim, Source
-from moelib.claims.temperature_studies import LINEAR_MEASURED
+from moelib.claims.temperature_studies import LINEAR_MEASURED, LINEAR_STUDIES
 
 CHAPTER = "temperature_likelihood"
 PAPER = "nguyen2024temperature"
+STUDIES = LINEAR_STUDIES
 
 # rows (beta1, beta0, tau, a, b, nu) of the truth at which ranks are certified
 TRUTH = (("1", "1/2", "3/2", "-2", "1", "1/2"), ("0", "0", "3/2", "2", "-1", "3/4"))
