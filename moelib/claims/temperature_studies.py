@@ -18,7 +18,7 @@ SMOKE = Scale((10**6, 10**9), 6)
 # Truths, designs, Theta, seeds, bands and the pass rule were fixed before any slope was computed. The truth of the
 # linear gate is that of the chapter on the softmax gate, in its invariants. That of the tanh gate has, of the tenth of
 # 20,000 small rational ones whose information is best conditioned, the best conditioned list of first and second
-# derivatives; the page prints both conditions.
+# derivatives; the page prints the condition of the information.
 LINEAR = LikelihoodStudy(
     id="temperature-ml",
     gate="temperature",
@@ -153,6 +153,12 @@ ACTIVATION_RATES = tuple(
         (TANH, "slope", "beta1", -0.25, _OVER + r"$\beta_1$ of two atoms that share a cell: $n^{-1/4}$."),
         (TANH, "expert-slope", "a", -0.25, _OVER + "$a$ of two atoms that share a cell: $n^{-1/4}$ in the median."),
         (TANH, "variance", "nu", -0.25, _OVER + r"$\nu$ of two atoms that share a cell: $n^{-1/4}$."),
+        (TANH, "slope-location", "beta1 given location", -0.375,
+         _OVER + r"where the means part $\beta_1$ of two atoms that share a cell falls as $n^{-3/8}$."),
+        (TANH, "intercept-location", "b given location", -0.125,
+         _OVER + "where the means part $b$ of two atoms that share a cell falls as $n^{-1/8}$."),
+        (TANH, "intercept-norm", "L4 norm of b", -0.125,
+         _OVER + "the $L^4$ norm of the error of $b$ falls as $n^{-1/8}$."),
     )
 )  # fmt: skip
 
