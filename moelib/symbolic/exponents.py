@@ -148,7 +148,9 @@ def derived_rate(
     )
     holds = row.status == MOVES if exponent == "none" else row.exponent == Fraction(exponent)
     law = f"a {density} density, " if density else ""
-    detail = f"For gate {gate}, {expert} experts, {law}d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
+    detail = (
+        f"For gate {gate}, {expert} experts, {law}d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
+    )
     return Verdict(holds, tex, detail, model.certificate if model and row.exponent is not None else None)
 
 

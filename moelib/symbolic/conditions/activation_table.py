@@ -10,7 +10,11 @@ from moelib.symbolic.conditions.tables import readable, word
 from moelib.symbolic.verdict import Verdict
 
 FIRST, SECOND = "first_order_independence", "second_order_independence"
-COLUMNS = ((FIRST, "literal", "first order"), (SECOND, "literal", "second order"), (SECOND, "minimal", "second, minimal"))
+COLUMNS = (
+    (FIRST, "literal", "first order"),
+    (SECOND, "literal", "second order"),
+    (SECOND, "minimal", "second, minimal"),
+)
 ACTIVATIONS = ("identity", "relu", "square", "log_abs", "z + z^2", "z + z^4", "exp", "tanh", "sigmoid", "gelu")
 
 
@@ -49,7 +53,9 @@ class ActivationTable:
         if v.status == "independent":
             return f"holds ({sizes} functions)"
         where = [f"$f_{m}$" for m, d in enumerate(v.at_values) if d.status != "independent"]
-        return ("fails" if v.status == "dependent" else v.status) + (f" ({', '.join(where)})" if len(v.groups) > 1 else "")
+        return ("fails" if v.status == "dependent" else v.status) + (
+            f" ({', '.join(where)})" if len(v.groups) > 1 else ""
+        )
 
 
 def activation_table(activations: Sequence[str] = ACTIVATIONS) -> ActivationTable:

@@ -37,7 +37,6 @@ def euler_activations() -> Iterator[Equation]:
         slope = sympy.diff(s, r).doit()
         yield Equation(f"the chain rule, {name}", r * slope, (z * dash).subs(z, side * r).doit())
 
-
         def relation(b: Any, c: Any, s: Any) -> Any:
             return a + b * s + c * r * sympy.diff(s, r)
 
