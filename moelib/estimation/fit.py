@@ -33,8 +33,9 @@ class LeastSquaresFit:
     model : of measures with k* atoms. truth : atoms ``(1, k*, q)``, used by the near starts only. components : k* or
     k* + 1. seed : the starts of replicate i depend on (seed, i, n, round) alone. cells : the atoms of which one may be
     split, all if None; in a hierarchy all of one group.
-    Raises ValueError when ``components`` is neither, for a truth that is no measure (see :meth:`Layout.check`), and for over-fitted experts that are affine in their parameters
-    under another gate than plain softmax or for d > 1, whose flat directions differ.
+    Raises ValueError when ``components`` is neither, for a truth that is no measure (see
+    :meth:`Layout.check`), and for over-fitted experts that are affine in their parameters under another gate than plain
+    softmax or for d > 1, whose flat directions differ.
     """
 
     model: RegressionMoE

@@ -54,7 +54,8 @@ def information_nullity(
     left = len(rows) - (sympy.Matrix(rows).rank() if known and rows else 0)
     detail = f"{whole.detail.removesuffix('.')}; so the information has a kernel of dimension {len(rows)}"
     if known:
-        detail += f", of which dimension {left} is left with {', '.join(f'${s.name}$' for s in known)} known, by exact linear algebra"
+        listed = ", ".join(f"${s.name}$" for s in known)
+        detail += f", of which dimension {left} is left with {listed} known, by exact linear algebra"
     return Verdict(left == nullity, tex, f"{detail}.", whole.certificate)
 
 

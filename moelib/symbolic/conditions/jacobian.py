@@ -45,9 +45,9 @@ def full_rank(
 ) -> Verdict:
     """Whether the model's first derivatives at a truth have the rank that its symmetries leave them.
 
-    gate, expert, truth, dim, groups, density : see :func:`moelib.symbolic.conditions.regression.regression`. nullity : how many
-    independent motions there must be; None for any number. The verdict is false where the rank is another or was not
-    decided. Raises ValueError as that function.
+    gate, expert, truth, dim, groups, density : see :func:`moelib.symbolic.conditions.regression.regression`. nullity :
+    how many independent motions there must be; None for any number. The verdict is false where the rank is another or
+    was not decided. Raises ValueError as that function.
     """
     model = regression(gate, expert, truth, dim, groups, density)
     total, count = len(model.free), len(model.motions)
@@ -91,7 +91,8 @@ def cell_rank(
     if not 0 <= cell < len(model.cells):
         raise ValueError(f"expected a cell from 0 to {len(model.cells) - 1}; got {cell}")
     own = model.cells[cell].coordinates
-    tex = rf"\{{\partial_{{\theta}} {model.name}\}} \cup \{{\Psi_{{vw}} :\; v, w \in ({', '.join(s.name for s in own)})\}}"
+    moving = ", ".join(s.name for s in own)
+    tex = rf"\{{\partial_{{\theta}} {model.name}\}} \cup \{{\Psi_{{vw}} :\; v, w \in ({moving})\}}"
     tex += rf" \quad \text{{linearly {expect}}}"
     held = _held(model, own)
     if held is None:

@@ -86,11 +86,11 @@ def regression(
 ) -> Regression:
     """The model of a gate of the catalogue, or of the gate "hierarchical" with groups.
 
-    truth : one row per atom, the gate's parameters in the order of its formula, then the expert's and the
-    density's, as rational numbers (see :func:`moelib.symbolic.algebra.independence.rational`); a shared parameter is the same in all rows. groups :
-    the group 0, 1, .. of each leaf; a row is then the outer gate of the leaf's group (the same for all its leaves), the
-    inner gate and the expert. density : of the catalogue; None for the regression function. Raises ValueError for rows
-    or groups that do not fit, for gates that select, and for a density in a hierarchy.
+    truth : one row per atom, the gate's parameters in the order of its formula, then the expert's and the density's, as
+    rational numbers (see :func:`moelib.symbolic.algebra.independence.rational`); a shared parameter is the same in all
+    rows. groups : the group 0, 1, .. of each leaf; a row is then the outer gate of the leaf's group (the same for all
+    its leaves), the inner gate and the expert. density : of the catalogue; None for the regression function. Raises
+    ValueError for rows or groups that do not fit, for gates that select, and for a density in a hierarchy.
     """
     if gate == HIERARCHICAL:
         if density is not None:

@@ -58,7 +58,8 @@ def scores_regular(
     flat = [Member(m.names, almost_everywhere(sympy.sympify(m.expression).subs(there).doit())) for m in members]
     title = f"what the gate's parameters do to the differences of {k} scores, activation {activation}, d = {dim}"
     functions = FunctionSet(title, tuple(flat), (*q.x, *pairs.values()))
-    tex = rf"\{{\partial_{{\theta}}(s_1 - s_l)_{{l = 2, \dots, {k}}} : \theta = \beta_{{0,2}}, \dots, \tau\}}"
+    gap = "(s_1 - s_2)" if k == 2 else rf"(s_1 - s_2, \dots, s_1 - s_{{{k}}})"
+    tex = rf"\{{\partial_{{\theta}} {gap} : \theta = \beta_{{0,2}}, \dots, \tau\}}"
     tex += rf"\quad \text{{linearly {expect}}}"
     empty = next((m for m in flat if m.expression == 0), None)
     where = f"For {k} experts, activation {activation}, d = {dim}"

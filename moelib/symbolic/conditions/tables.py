@@ -198,6 +198,7 @@ def word(member: str) -> str:
 
 
 def readable(member: str) -> str:
+    """A member for prose: a name in words, a formula between dollars."""
     if not member.replace("_", "").isalpha():
         return f"${word(member)}$"
     return " ".join(SPELT.get(word, word) for word in member.split("_"))

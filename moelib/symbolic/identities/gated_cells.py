@@ -1,7 +1,8 @@
-r"""The cumulants of an over-fitted cell under a gate with an activation: Gaussian linear experts, one atom fitted by two.
+r"""The cumulants of an over-fitted cell under a gate with an activation: one Gaussian linear expert fitted by two.
 
 The copies have shares p and q = 1 - p of the cell's weight and differ by s in gate slope, delta in mean, u in expert
-slope and v in variance. With :math:`z = \beta_1 x` and :math:`D = \partial_b`, which commute, copy i acts on the atom as
+slope and v in variance. With :math:`z = \beta_1 x` and :math:`D = \partial_b`, which commute, copy i acts on the atom
+as
 
 .. math:: e^{E_i}, \qquad E_i = \frac{\sigma((\beta_1 + \Delta\beta_i) x)}{\tau + \Delta\tau} - \frac{\sigma(z)}{\tau}
           + (\Delta b_i + \Delta a_i x) D + \tfrac12 \Delta\nu_i D^2,
@@ -85,7 +86,7 @@ def _of_order(cell: _Cell, order: int, linear: bool = False) -> Any:
     """The part of that order in the displacements, as a polynomial in D."""
     import sympy
 
-    x, d, t, *_ = _symbols()
+    _, d, t, *_ = _symbols()
     e = sympy.diff(logarithm(cell, linear), t, order).doit().subs(t, 0).doit() / sympy.factorial(order)
     e = e.subs(cell.p + cell.q, 1)
     return sympy.Poly(sympy.expand(sympy.cancel(sympy.expand(e))), d)
@@ -106,7 +107,7 @@ def _dashes() -> tuple[Any, Any, Any]:
     r"s^{2}}{2\tau^{2}}\,x^{2}(\tau\sigma'' + \sigma'^{2}) + O(\beta^{2}, \beta\theta, \theta^{2}), \\"
     r" \kappa_{D} &= \gamma + \alpha x + \tfrac{pq}{\tau}\,s\,(\delta + u x)\,x\sigma', \\"
     r" \kappa_{DD} &= \nu + pq\,(\delta + u x)^{2} + \tfrac{pq}{\tau}\,s v\,x\sigma', \\"
-    r" \kappa_{DDD} &= 3pq\,v\,(\delta + u x), \qquad \kappa_{DDDD} = 3pq\,v^{2} \end{aligned}",
+    r" \kappa_{DDD} &= 3pq\,v\,(\delta + u x), \\ \kappa_{DDDD} &= 3pq\,v^{2} \end{aligned}",
     r"to second order in the displacements, for an undefined $\sigma$ at $z = \beta_1 x$; $\beta$, $\theta$, $\gamma$,"
     r" $\alpha$, $\nu$ are the displacements of gate slope, temperature, intercept, expert slope and variance that both"
     r" copies have",
@@ -119,7 +120,7 @@ def gated_cell_cumulants(linear: bool = False) -> Iterator[Equation]:
     import sympy
 
     cell = _Cell.symbolic()
-    x, d, _, slope, tau = _symbols()
+    x, d, _, _, tau = _symbols()
     sigma, first, second = _dashes()
     p, q, mean = cell.p, cell.q, cell.delta + cell.u * x
     parts = [_of_order(cell, 1, linear), _of_order(cell, 2, linear)]
@@ -145,8 +146,8 @@ def gated_cell_cumulants(linear: bool = False) -> Iterator[Equation]:
 @identity(
     r"\kappa_{D} = \gamma + \alpha x + \big(\pi_{1}(x) - p\big)(\delta + u x), \qquad \pi_{1} = \frac{p\,e^{g_1}}"
     r"{p\,e^{g_1} + q\,e^{g_2}},\quad \pi_{1} - p = pq\,\frac{e^{g_1} - e^{g_2}}{p\,e^{g_1} + q\,e^{g_2}}",
-    r"exactly, with the copies' scores $g_1$, $g_2$ undefined functions of $x$ that differ by a multiple of $s$; so every"
-    r" order beyond the first has the factor $s\,(\delta + u x)$",
+    r"exactly, with the copies' scores $g_1$, $g_2$ undefined functions of $x$ that differ by a multiple of $s$;"
+    r" so every order beyond the first has the factor $s\,(\delta + u x)$",
 )
 def gated_cell_mean() -> Iterator[Equation]:
     """The first power of D to all orders: what the splits add to it is a product with that of the gate. Derived."""
@@ -180,9 +181,8 @@ def linear_gate_absorbs() -> Iterator[Equation]:
     x, d, _, _, tau = _symbols()
     found = _of_order(cell, 1, True).coeff_monomial(d) + _of_order(cell, 2, True).coeff_monomial(d)
     product = cell.p * cell.q * cell.s / tau
-    yield Equation(
-        "orders 1 and 2", found, cell.gamma + (cell.alpha + product * cell.delta) * x + product * cell.u * x**2
-    )
+    slope = cell.alpha + product * cell.delta
+    yield Equation("orders 1 and 2", found, cell.gamma + slope * x + product * cell.u * x**2)
 
 
 def split_is_seen(activation: str = "tanh", dim: int = 1) -> Verdict:
@@ -193,7 +193,7 @@ def split_is_seen(activation: str = "tanh", dim: int = 1) -> Verdict:
     """
     found = decide_condition("second_order_independence", activation=activation, form="minimal", dim=dim)
     group, decision = found.groups[1], found.at_values[1]
-    tex = rf"{group.tex} \ \text{{independent}} \;\Rightarrow\; s\,\delta,\ s\,u = O(\varepsilon);"
+    tex = rf"{group.tex} \ \text{{independent}} \quad \Rightarrow\; s\,\delta,\ s\,u = O(\varepsilon),"
     tex += r"\quad \delta \asymp \varepsilon^{1/4} \;\Rightarrow\; s = O(\varepsilon^{3/4})"
     why = f", since ${decision.relations[0].tex}$" if decision.relations else ""
     if decision.certificate is not None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @identity(
     r"f_G = f_{G_*},\quad \beta_{1j} \to \beta_{1j} \pm \delta \text{ with half the weight each}:"
     r"\quad q(x) = \cosh\big(\delta^{\top} x / \tau\big)",
-    "what the weights multiply are undefined functions of x, experts or densities at one y, and each atom alone is multiplied by q, so any number of atoms will do",
+    "what the weights multiply are undefined functions of x, experts or densities at one y, and each atom alone is "
+    "multiplied by q, so any number of atoms will do",
 )
 def temperature_cosh(dim: int = 3, gate: str = "temperature", atoms: int = 2) -> Iterator[Equation]:
     r"""The multiplier of the temperature gate: half weights are :math:`\beta_0 - \tau \log 2`. Derived in the book.

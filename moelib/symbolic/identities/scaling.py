@@ -26,8 +26,8 @@ Row = Sequence[Any]
 @identity(
     r"\Big[\sum_{i} \big(\beta_{1i}^{\top}\partial_{\beta_{1i}} + \beta_{0i}\,\partial_{\beta_{0i}}\big)"
     r" + \tau\,\partial_{\tau}\Big]\, p_{G} = 0,\qquad p_{cG} = p_{G}",
-    "the components are undefined functions of x and y, the field is P1 summed over the atoms and applied to the "
-    "normalised density, and c is any positive number",
+    "the components are undefined functions of x and y, the field is the relation of the temperature summed over the "
+    "atoms and applied to the normalised density, and c is any positive number",
 )
 def scaling_of_density(dim: int = 2, atoms: int = 2, gate: str = "temperature") -> Iterator[Equation]:
     """The field of P1 annihilates the normalised density, and the flow along it leaves the density alone. Derived.
@@ -51,8 +51,9 @@ def least_favourable(truth: Sequence[Row] = (), gate: str = "temperature") -> Ve
 
     .. math:: D_{1,r}(G_n, G_*) = n^{-r} \sum_i e^{\beta_{0i}/\tau} \big(|\beta_{1i}|^r + \tau^r\big)
 
-    truth : rows (beta1, beta0, tau, a, b, nu), rational, with one tau. Checked for a symbol r, once every atom of G_n is nearest to its own true one. Raises ValueError for rows of another length, for a
-    tau or nu that is not positive and for atoms with the same expert and variance. Derived.
+    truth : rows (beta1, beta0, tau, a, b, nu), rational, with one tau. Checked for a symbol r, once every
+    atom of G_n is nearest to its own true one. Raises ValueError for rows of another length, for a tau or nu that is
+    not positive and for atoms with the same expert and variance. Derived.
     """
     import sympy
 
@@ -78,7 +79,8 @@ def least_favourable(truth: Sequence[Row] = (), gate: str = "temperature") -> Ve
     loss = _loss(rows, moved, r)
     tex = (
         r"p_{G_n} = p_{G_*}, \quad D_{1,r}(G_n, G_*) = n^{-r} \sum_{i} e^{\beta_{0i}/\tau}"
-        r"\big(\lvert\beta_{1i}\rvert^{r} + \tau^{r}\big), \quad G_n:\ (\beta_{1i}, \beta_{0i}, \tau)\,(1 + \tfrac{1}{n})"
+        r"\big(\lvert\beta_{1i}\rvert^{r} + \tau^{r}\big), \quad"
+        r" G_n:\ (\beta_{1i}, \beta_{0i}, \tau)\,(1 + \tfrac{1}{n})"
     )
     found = proved(
         tex,
