@@ -55,10 +55,20 @@ def test_and_that_of_a_gate_of_the_catalogue(gate, expected) -> None:
     ("gate", "words"),
     [
         ("relu(w*x)/tau", ("relu fails first-order independence: sigma(z) - beta1 x sigma'(z) = 0",)),
-        ("activated_log_abs", ("log_abs fails first-order independence: 1 - beta1 x sigma'(z) = 0",)),
+        pytest.param(
+            "activated_log_abs",
+            ("log_abs fails first-order independence: 1 - beta1 x sigma'(z) = 0",),
+            marks=pytest.mark.long,
+        ),
         ("temperature", ("z (a linear router) fails first-order", "fails second-order")),
-        ("(w*x + (w*x)^2)/tau", ("passes first-order independence at one slope, and fails it for two experts",)),
-        ("activated_exp", ("x sigma'(z) - x sigma(z) = 0 among the functions of f_1",)),
+        pytest.param(
+            "(w*x + (w*x)^2)/tau",
+            ("passes first-order independence at one slope, and fails it for two experts",),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "activated_exp", ("x sigma'(z) - x sigma(z) = 0 among the functions of f_1",), marks=pytest.mark.long
+        ),
     ],
 )
 def test_a_check_names_the_condition_that_fails_and_why(gate, words) -> None:
@@ -67,6 +77,7 @@ def test_a_check_names_the_condition_that_fails_and_why(gate, words) -> None:
         assert text in shown
 
 
+@pytest.mark.long
 def test_a_check_names_no_condition_where_none_fails() -> None:
     found = report("tanh(w*x)/tau", "linear", "gaussian")
     assert not any("independence" in a for a in found.advice)
@@ -107,7 +118,10 @@ def gate_of(activation: str) -> Formula:
     return Formula(activation, score, (SLOPE, BIAS, TEMPERATURE), "")
 
 
-@pytest.mark.parametrize("activation", ["z + z^2", "z + z^4", "tanh(z)", "z + z^2 + z^3"])
+LONG = [pytest.param(a, marks=pytest.mark.long) for a in ("z + z^4", "tanh(z)", "z + z^2 + z^3")]
+
+
+@pytest.mark.parametrize("activation", ["z + z^2", *LONG])
 def test_the_scores_decide_whether_the_density_is_regular(activation) -> None:
     """The joint condition against the rank of the whole model's derivatives, which knows nothing of it."""
     gate, three = gate_of(activation), (*TRUTH, ("-3/2", "1/3", "3/2", 1, 0, 1))
@@ -123,6 +137,7 @@ def test_a_slope_of_zero_is_harmless_unless_the_activation_is_flat_there(zero) -
     assert not scores_regular("tanh", 2, zero=(1, 2))
 
 
+@pytest.mark.long
 def test_the_kernel_of_the_information_is_counted_exactly() -> None:
     """The scaling goes with the bias or the slope of an atom that is not 0, which it moves."""
     count = {(): 3, ("beta0",): 2, ("beta1",): 2, ("beta0", "beta1"): 1, ("beta0", "beta1", "tau"): 0, ("a",): 3}
