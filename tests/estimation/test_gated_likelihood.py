@@ -144,3 +144,10 @@ def test_a_temperature_needs_bounds_and_no_moving_truth() -> None:
     with pytest.raises(ValueError, match=r"k must be k\* = 2 to k\* \+ 2 = 4, got 5"):
         replace(study, components=5)
     assert density_model("activated_tanh").layout.temperature == 2
+
+
+@pytest.mark.parametrize("name", ["softmax-ml", "temperature-ml"])
+def test_as_many_atoms_as_a_multiplier_makes_are_refused(name) -> None:
+    with pytest.raises(ValueError, match=r"k must be below 2 k\* = 4, got 4: with as many atoms every cell"):
+        Experiment.of(STUDIES[name].with_parameters({"k": 4}))
+    Experiment.of(STUDIES["activation-ml"].with_parameters({"k": 4}))
