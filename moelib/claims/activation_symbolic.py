@@ -30,8 +30,8 @@ def _proved(name: str, kind: str, statement: str, function: str, /, how: str = "
 INTERACTIONS = tuple(
     _proved(
         f"only-heat-{activation}", "identity",
-        f"With {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density the heat "
-        r"equation $\partial_b^2 u = 2\,\partial_\nu u$ is the only interaction up to the second order, up to what "
+        f"With {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density in $d = 1$ the "
+        r"heat equation $\partial_b^2 u = 2\,\partial_\nu u$ is the only interaction up to the second order, up to what "
         "follows from it.",
         "identities.complete:all_interactions", how="derived", gate=f"activated_{activation}", expert="linear",
         expect=(r"\partial_{b}^{2} u = 2\,\partial_{\nu} u",),
@@ -42,7 +42,7 @@ INTERACTIONS = tuple(
 EXP = (
     _proved(
         "exp-interaction", "identity",
-        r"With $e^z$ in the gate one more interaction is left beside the heat equation, "
+        r"With $e^z$ in the gate one more interaction is left in $d = 1$ beside the heat equation, "
         r"$\beta_0\,\partial_a u + \tau\,\partial_{\beta_1}\partial_b u + \tau^2\,\partial_a\partial_\tau u = 0$, "
         r"since $\sigma' = \sigma$.",
         "identities.complete:all_interactions", gate="activated_exp", expert="linear",
@@ -112,8 +112,8 @@ WHOLE = (
     *(
         _proved(
             f"regular-{activation}-{k}", "condition",
-            f"With {SPELT.get(activation, activation)} in the gate and {words} experts, {_NO_GAUGE} slopes, biases and "
-            "temperature change the differences of the scores independently, at almost all parameters.",
+            f"With {SPELT.get(activation, activation)} in the gate and {words} experts in $d = 1$, {_NO_GAUGE} slopes, "
+            "biases and temperature change the differences of the scores independently, at almost all parameters.",
             "conditions.scores:scores_regular", activation=activation, k=k,
         )
         for activation in (*SMOOTH, "exp")
@@ -122,8 +122,8 @@ WHOLE = (
     *(
         _proved(
             f"irregular-{name}", "condition",
-            f"With the activation {told} in the gate some direction of the parameters of two experts changes no "
-            f"difference of the scores{why}.",
+            f"With the activation {told} in the gate some direction of the parameters of two experts in $d = 1$ changes "
+            f"no difference of the scores{why}.",
             "conditions.scores:scores_regular", activation=activation, k=2, expect=DEPENDENT,
         )
         for name, activation, told, why in (
@@ -138,21 +138,22 @@ WHOLE = (
     *(
         _proved(
             f"regular-{name}", "condition",
-            f"With the activation ${told}$ in the gate three experts are regular in their gate, where two are not.",
+            f"With the activation ${told}$ in the gate three experts are regular in their gate in $d = 1$, where two are "
+            "not.",
             "conditions.scores:scores_regular", activation=told.replace("\\", ""), k=3,
         )
         for name, told in (("z-z2", "z + z^2"), ("z-z4", "z + z^4"))
     ),
     _proved(
         "regular-zero-slope", "condition",
-        r"With tanh in the gate and $\beta_{12} = 0$ two experts are regular in their gate, although first-order "
+        r"With tanh in the gate and $\beta_{12} = 0$ two experts are regular in their gate in $d = 1$, although first-order "
         "independence fails at that slope.",
         "conditions.scores:scores_regular", activation="tanh", k=2, zero=(2,),
     ),
     *(
         _proved(
             f"information-{name}", "condition",
-            f"The information of the {title} gate with {count} linear experts in Gaussian densities has exactly one "
+            f"In $d = 1$ the information of the {title} gate with {count} linear experts in Gaussian densities has one "
             f"null direction, the common shift of the biases, {where} and " r"$\tau = \frac32$.",
             "conditions.information:information_nullity", gate=gate, expert="linear", truth=truth, nullity=1,
         )
@@ -176,7 +177,7 @@ _SHARED = {1: "an atom is alone in its cell", 2: "two atoms share a cell", 3: "t
 RATES = tuple(
     _proved(
         f"rate-{name}-{m}", "condition",
-        f"With tanh in the gate and linear experts in Gaussian densities, local theory gives ${tex}$ the error "
+        f"With tanh in the gate and linear experts in Gaussian densities in $d = 1$, local theory gives ${tex}$ the error "
         f"$n^{{{_EXPONENTS[m][name]}}}$ where {_SHARED[m]}.",
         "exponents:derived_rate", gate="activated_tanh", expert="linear", density="gaussian", parameter=name,
         cell_size=m, exponent=_EXPONENTS[m][name],
@@ -201,15 +202,15 @@ CELLS = (
     ),
     _proved(
         "cell-linear", "identity",
-        r"Under a linear gate the product $s\delta$ of the splits in gate slope and mean is a shift of the mean expert "
-        "slope, which takes it back.",
+        r"Under a linear gate the product $s\delta$ of the splits in gate slope and mean is what a change of the "
+        "cell's mean expert slope cancels.",
         "identities.gated_cells:linear_gate_absorbs",
     ),
     *(
         _proved(
             f"split-seen-{activation}", "condition",
-            f"With {SPELT.get(activation, activation)} in the gate the product of the splits in gate slope and mean is "
-            r"visible, so that where the means part by $n^{-1/8}$ the gate slopes part by $n^{-3/8}$ at most.",
+            f"With {SPELT.get(activation, activation)} in the gate and $d = 1$ the product of the splits in gate slope and "
+            "mean enters the mean with a function of $x$ that no change of the other parameters of the cell can make.",
             "identities.gated_cells:split_is_seen", activation=activation,
         )
         for activation in (*SMOOTH, "exp")
@@ -220,7 +221,7 @@ QUOTED = (
     _claim(
         "conditions", "bound",
         "Two conditions of linear independence on the activation and its derivatives, of first order for exactly "
-        "specified and of second order for over-specified models, give polynomial rates for all parameters.",
+        "specified and of second order for over-specified models, give polynomial rates.",
         "quoted",
     ),
     _claim(

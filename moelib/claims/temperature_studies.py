@@ -130,8 +130,6 @@ LINEAR_MEASURED = tuple(
          _EXACT + r"the error of $\beta_1/\tau$ falls as $n^{-1/2}$."),
         (LINEAR_EXACT, "expert-exact", "exact_expert", -0.5,
          _EXACT + r"the error of $a$, $b$ and $\nu$ falls as $n^{-1/2}$."),
-        (LINEAR_EXACT, "span", "mean of tau_span", 0.0,
-         _EXACT + r"the span of $\log\hat\tau$ over starts that reach the same likelihood does not shrink."),
         (LINEAR, "density", "hellinger", -0.5, _OVER + "the density is learned at $n^{-1/2}$."),
         (LINEAR, "alone", "exact", -0.5, _OVER + "an atom alone in its cell is learned at $n^{-1/2}$."),
         (LINEAR, "loss", "sharp", -0.5, _OVER + "the loss with the sharp powers falls as $n^{-1/2}$."),

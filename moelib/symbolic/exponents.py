@@ -162,7 +162,12 @@ def derived_rate(
     detail = (
         f"For gate {gate}, {expert} experts, {law}d = {dim}, {share}, the answer is {row.shown}. Reason: {row.reason}."
     )
-    return Verdict(holds, tex, detail, model.certificate if model and row.exponent is not None else None)
+    # the degree of the heat equation's system is proved in words: what it decides has no certificate
+    heated = (
+        cell_size > 1 and found.over is not None and _heats(Unit.of(gate, expert, density, dim), found.over, parameter)
+    )
+    certificate = model.certificate if model and row.exponent is not None and not heated else None
+    return Verdict(holds, tex, detail, certificate)
 
 
 def _of_size(
