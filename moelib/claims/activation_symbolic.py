@@ -30,7 +30,7 @@ def _proved(name: str, kind: str, statement: str, function: str, /, how: str = "
 INTERACTIONS = tuple(
     _proved(
         f"only-heat-{activation}", "identity",
-        f"With {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density in $d = 1$ the "
+        f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density, the "
         r"heat equation $\partial_b^2 u = 2\,\partial_\nu u$ is the only interaction up to the second order, up to what "
         "follows from it.",
         "identities.complete:all_interactions", how="derived", gate=f"activated_{activation}", expert="linear",
@@ -122,8 +122,8 @@ WHOLE = (
     *(
         _proved(
             f"irregular-{name}", "condition",
-            f"With the activation {told} in the gate some direction of the parameters of two experts in $d = 1$ changes "
-            f"no difference of the scores{why}.",
+            f"In $d = 1$, with the activation {told} in the gate, some direction of the parameters of two experts "
+            f"changes no difference of the scores{why}.",
             "conditions.scores:scores_regular", activation=activation, k=2, expect=DEPENDENT,
         )
         for name, activation, told, why in (
@@ -138,16 +138,16 @@ WHOLE = (
     *(
         _proved(
             f"regular-{name}", "condition",
-            f"With the activation ${told}$ in the gate three experts are regular in their gate in $d = 1$, where two are "
-            "not.",
+            f"In $d = 1$, with the activation ${told}$ in the gate, three experts are regular in their gate, where two "
+            "are not.",
             "conditions.scores:scores_regular", activation=told.replace("\\", ""), k=3,
         )
         for name, told in (("z-z2", "z + z^2"), ("z-z4", "z + z^4"))
     ),
     _proved(
         "regular-zero-slope", "condition",
-        r"With tanh in the gate and $\beta_{12} = 0$ two experts are regular in their gate in $d = 1$, although first-order "
-        "independence fails at that slope.",
+        r"In $d = 1$, with tanh in the gate and $\beta_{12} = 0$, two experts are regular in their gate, although "
+        "first-order independence fails at that slope.",
         "conditions.scores:scores_regular", activation="tanh", k=2, zero=(2,),
     ),
     *(
@@ -177,8 +177,8 @@ _SHARED = {1: "an atom is alone in its cell", 2: "two atoms share a cell", 3: "t
 RATES = tuple(
     _proved(
         f"rate-{name}-{m}", "condition",
-        f"With tanh in the gate and linear experts in Gaussian densities in $d = 1$, local theory gives ${tex}$ the error "
-        f"$n^{{{_EXPONENTS[m][name]}}}$ where {_SHARED[m]}.",
+        f"In $d = 1$, with tanh in the gate and linear experts in Gaussian densities, local theory gives ${tex}$ the "
+        f"error $n^{{{_EXPONENTS[m][name]}}}$ where {_SHARED[m]}.",
         "exponents:derived_rate", gate="activated_tanh", expert="linear", density="gaussian", parameter=name,
         cell_size=m, exponent=_EXPONENTS[m][name],
     )
@@ -209,8 +209,8 @@ CELLS = (
     *(
         _proved(
             f"split-seen-{activation}", "condition",
-            f"With {SPELT.get(activation, activation)} in the gate and $d = 1$ the product of the splits in gate slope and "
-            "mean enters the mean with a function of $x$ that no change of the other parameters of the cell can make.",
+            f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate, the product of the splits in gate slope "
+            "and mean enters the mean with a function of $x$ that no change of the other parameters of the cell can make.",
             "identities.gated_cells:split_is_seen", activation=activation,
         )
         for activation in (*SMOOTH, "exp")

@@ -42,8 +42,8 @@ SCALING = (
     _proved(
         "density-scaling", "identity",
         r"The field $\sum_i (\beta_{1i}^\top\partial_{\beta_{1i}} + \beta_{0i}\,\partial_{\beta_{0i}}) + "
-        r"\tau\,\partial_\tau$ annihilates the normalised density, whatever the components are, as checked for two atoms, "
-        r"and its flow "
+        r"\tau\,\partial_\tau$ annihilates the normalised density, whatever the components are, as checked for two "
+        r"atoms, and its flow "
         r"$(\beta_{1i}, \beta_{0i}, \tau) \to (c\beta_{1i}, c\beta_{0i}, c\tau)$ leaves the density unchanged.",
         "identities.scaling:scaling_of_density",
     ),
@@ -109,7 +109,8 @@ _RATES = (
 RATES = tuple(
     _proved(
         f"rate-{name}", "condition",
-        f"Under the temperature gate with linear experts in Gaussian densities in $d = 1$, local theory says that {said}.",
+        f"In $d = 1$, under the temperature gate with linear experts in Gaussian densities, local theory says that "
+        f"{said}.",
         "exponents:derived_rate", gate="temperature", expert="linear", density="gaussian", parameter=parameter,
         cell_size=size, exponent=exponent,
     )

@@ -48,8 +48,8 @@ class LikelihoodFit:
     depend on (seed, i, n, round) alone. With a truth of k - 1 atoms every atom of the (k - 1)-fit, and of the truth, is
     split in turn, in the chart of the cell's cumulants, with shares within Theta's bound; of k - 2 atoms, twice.
     Without a truth there are no cells, and weights are bounded by the gate's box alone.
-    Raises ValueError for k below 1, for a truth that is no measure (see :meth:`Layout.check`) or has other than k, k - 1
-    or k - 2 atoms, and for experts or components whose split has no chart.
+    Raises ValueError for k below 1, for a truth that is no measure (see :meth:`Layout.check`) or has other than k,
+    k - 1 or k - 2 atoms, and for experts or components whose split has no chart.
     """
 
     model: DensityMoE

@@ -147,7 +147,8 @@ def derived_rate(
     parameter : its name, or the TeX of an invariant. exponent : a fraction, or "none" for one that is not identifiable.
     Raises ValueError for a parameter that has no rate in cells of that size.
     """
-    found = rates(Unit.of(gate, expert, density, dim))
+    unit = Unit.of(gate, expert, density, dim)
+    found = rates(unit)
     rows = {r.parameter: r for r in found.rows if r.cell_size == cell_size}
     if parameter not in rows:
         raise ValueError(f"unknown parameter {parameter!r}; known: {', '.join(rows)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from moelib.symbolic.exponents import Rate, cell_rates, rates
+from moelib.symbolic.exponents import Rate, cell_rates
 from moelib.symbolic.units import Unit
 from moelib.symbolic.verdict import Verdict
 
@@ -77,7 +77,6 @@ def cell_exponents(gate: str = "softmax", sizes: Sequence[int] = (2, 3, 4), degr
         if tuple(row.exponent for row in found) != expected:
             told = ", ".join(f"{row.parameter} {row.shown}" for row in found)
             return Verdict(False, tex, f"For cells of {m} atoms the engine finds {told}.")
-    over = rates(Unit.of(gate, "linear", "gaussian")).over
     detail = (
         f"For gate {gate}, linear experts, d = 1 and m = {', '.join(map(str, sizes))}: what the data see of the cell "
         "is certified up to second order; the higher orders are those of the heat system. A local derivation."
