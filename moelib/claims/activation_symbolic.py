@@ -30,9 +30,9 @@ def _proved(name: str, kind: str, statement: str, function: str, /, how: str = "
 INTERACTIONS = tuple(
     _proved(
         f"only-heat-{activation}", "identity",
-        f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density, the "
-        r"heat equation $\partial_b^2 u = 2\,\partial_\nu u$ is the only interaction up to the second order, up to what "
-        "follows from it.",
+        f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate and linear experts in a Gaussian density, "
+        r"the heat equation $\partial_b^2 u = 2\,\partial_\nu u$ is the only interaction up to the second order, up to "
+        "what follows from it.",
         "identities.complete:all_interactions", how="derived", gate=f"activated_{activation}", expert="linear",
         expect=(r"\partial_{b}^{2} u = 2\,\partial_{\nu} u",),
     )
@@ -209,8 +209,8 @@ CELLS = (
     *(
         _proved(
             f"split-seen-{activation}", "condition",
-            f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate, the product of the splits in gate slope "
-            "and mean enters the mean with a function of $x$ that no change of the other parameters of the cell can make.",
+            f"In $d = 1$, with {SPELT.get(activation, activation)} in the gate, the product of the splits in gate "
+            "slope and mean enters the mean with a function of $x$ that no other change of the cell makes.",
             "identities.gated_cells:split_is_seen", activation=activation,
         )
         for activation in (*SMOOTH, "exp")

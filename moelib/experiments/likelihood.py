@@ -50,11 +50,11 @@ class LikelihoodExperiment(Experiment):
         if model.layout.temperature is not None and study.apart is not None:
             raise ValueError(f"a truth that moves is for the softmax gate; got {study.gate!r}")
         truth = atoms_of(study, model.coordinates)
-        known: int = truth.shape[1]
-        if model.layout.translated and study.components > known and study.components >= 2 * known:
+        count = truth.shape[1]
+        if model.layout.translated and study.components > count and study.components >= 2 * count:
             raise ValueError(
-                f"under the gate {study.gate!r} k must be below 2 k* = {2 * known}, got {study.components}: with as many "
-                "atoms every cell can be split by one factor that cancels"
+                f"under the gate {study.gate!r} k must be below 2 k* = {2 * count}, got {study.components}: with as "
+                "many atoms every cell can be split by one factor that cancels"
             )
         nodes = gauss_legendre(study.half_width, study.nodes)
         mean, deviation = model.means(truth, nodes.nodes)[0], truth[0, :, -1:].sqrt()
