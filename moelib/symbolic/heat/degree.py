@@ -22,7 +22,7 @@ def degree(draws: int = 25, slack: int = 0) -> Verdict:
         "Lemma B": proof.variation_diminishing(draws),
         "Lemma C": proof.zero_bound(draws, slack=slack),
         "Lemma D": proof.vanishing_moments(),
-        "Lemmas C and D together": differences.finite_differences(),
+        "Lemmas B and D together": differences.finite_differences(),
         "the count of components": proof.merging(),
         "two atoms by elimination": elimination.two_atoms(),
     }

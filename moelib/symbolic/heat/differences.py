@@ -88,7 +88,7 @@ def hidden_changes(members: Sequence[int] = (2, 3), ratio: str | int = 2, atoms:
 
 
 def finite_differences(orders: Sequence[int] = tuple(range(1, 9)), drop: int = 0) -> Verdict:
-    r"""Lemmas C and D together on differences of one Gaussian: n vanishing moments and n + 1 Gaussians of one variance.
+    r"""Lemmas B and D together on differences of one Gaussian: n vanishing moments and n + 1 Gaussians of one variance.
 
     The n-th difference :math:`\sum_k (-1)^k \binom{n}{k} \varphi_{1/4}(x - k)` must have exactly n zeros: at least n by
     its moments, at most n by its number of terms. drop : so many of its terms are left out, a control.
