@@ -294,6 +294,10 @@ def _simulate(chosen: argparse.Namespace) -> None:
         studies[chosen.study].with_parameters(given)
         store = _store(chosen.results)
         _store(chosen.keep)
+        if chosen.keep and (given or chosen.profile != "full"):
+            raise ValueError(
+                "what is kept is the full profile with the study's own numbers: --profile full, without -p"
+            )
         result = studies[chosen.study].run(
             chosen.profile, parameters=given, store=store, workers=chosen.workers, progress=_count
         )

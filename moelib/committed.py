@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moelib.estimation.result import AGREEMENT
 from moelib.experiments import Experiment
 from moelib.fingerprint import NUMERICS, fingerprint
-from moelib.results import StudyResult
+from moelib.results import MEASURED, StudyResult
 from moelib.simulation import one_thread
 from moelib.study import Study
 
 FOLDER = "results"
+CLOSE = 1e-2  # share by which an error may differ when it is measured again
 
 
 def path_of(study: str, folder: str | Path = FOLDER) -> Path:
@@ -60,47 +63,74 @@ class Committed:
     date: str
 
     @staticmethod
-    def of(study: Study, folder: str | Path = FOLDER) -> Committed:
+    def of(study: Study, folder: str | Path = FOLDER, profile: str = "full") -> Committed:
         """The kept result of a study.
 
-        Raises ValueError where there is none, or none of a study with these numbers.
+        Raises ValueError where there is none, or none of a study with these numbers, sizes and replicates.
         """
         path = path_of(study.id, folder)
         if not path.exists():
             raise ValueError(f"no results of {study.id!r} are kept in {path.parent}")
-        with np.load(path) as data:
-            manifest = json.loads(str(data["manifest"]))
-            if manifest["study"] != json.loads(json.dumps(study.specification())):
-                raise ValueError(f"the kept results of {study.id!r} are of a study with other numbers")
-            sizes = tuple(manifest["sizes"])
-            values: dict[int, dict[str, NDArray[Any]]] = {n: {} for n in sizes}
-            for key in data.files:
-                if key != "manifest":
-                    n, name = key.split("/")
-                    array = data[key]
-                    wide = {"f": np.float64, "i": np.int64}.get(array.dtype.kind)
-                    values[int(n)][name] = array if wide is None else array.astype(wide)
-        result = StudyResult(study, manifest["profile"], manifest["device"], sizes, values)
+        try:
+            arrays = dict(np.load(path, allow_pickle=False))
+            manifest = json.loads(str(arrays.pop("manifest")))
+        except (OSError, KeyError, ValueError, BadZipFile) as error:
+            raise ValueError(f"{path} holds no results of a study") from error
+        scale = study.scale(profile)
+        if manifest["profile"] != profile or tuple(manifest["sizes"]) != scale.sizes:
+            raise ValueError(f"the kept results of {study.id!r} are not those of the {profile} profile")
+        if manifest["study"] != json.loads(json.dumps(study.specification())):
+            raise ValueError(f"the kept results of {study.id!r} are of a study with other numbers")
+        values: dict[int, dict[str, NDArray[Any]]] = {n: {} for n in scale.sizes}
+        for key, array in arrays.items():
+            n, name = key.split("/")
+            wide = {"f": np.float64, "i": np.int64}.get(array.dtype.kind)
+            values[int(n)][name] = array if wide is None else array.astype(wide)
+        if any(len(v["certified"]) != scale.replicates_at(n) for n, v in values.items()):
+            raise ValueError(f"the kept results of {study.id!r} have other numbers of replicates")
+        result = StudyResult(study, profile, manifest["device"], scale.sizes, values, manifest["date"])
         return Committed(result, manifest["code"], manifest["date"])
 
     def repeat(self, replicates: int = 2) -> Repetition:
-        """Fit the first replicates of every size again, and compare."""
-        worst = {}
+        """Fit the first replicates of every size again, and compare everything that was measured.
+
+        Raises ValueError where log-likelihoods differ by more than two starts may, or an error by more than a hundredth
+        of itself: then what is kept is not what the code of today finds.
+        """
+        gains, rest = {}, {}
         for n in self.result.sizes:
             with one_thread():
                 found = Experiment.of(self.result.study).block(n, range(replicates))
-            kept = self.result.values[n]
-            worst[n] = float(np.abs(found["gain"] - kept["gain"][:replicates]).max())
-        return Repetition(self, replicates, worst)
+            kept = {name: array[:replicates] for name, array in self.result.values[n].items()}
+            gains[n] = float(np.abs(found["gain"] - kept["gain"]).max())
+            rest[n] = max(_apart(found[name], array) for name, array in kept.items() if name in MEASURED)
+            if gains[n] > AGREEMENT or rest[n] > CLOSE or set(kept) != set(found):
+                raise ValueError(
+                    f"the kept results of {self.result.study.id!r} cannot be repeated: at n = {n:.0e} log-likelihoods "
+                    f"differ by {gains[n]:.1e} units and errors by {rest[n]:.1e} of themselves; make them again"
+                )
+        return Repetition(self, replicates, gains, rest)
+
+
+def _apart(found: NDArray[Any], kept: NDArray[Any]) -> float:
+    """The largest difference, as a share of what was kept; nothing where both are no numbers."""
+    both = np.isnan(found) & np.isnan(kept)
+    gap = np.abs(found - kept) / np.maximum(np.abs(kept), 1e-300)
+    return float(np.where(both, 0.0, np.nan_to_num(gap, nan=np.inf)).max())
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """Some replicates fitted again: by size, the largest difference in gained log-likelihood units."""
+    """Some replicates fitted again.
+
+    gains : by size, the largest difference in gained log-likelihood units; errors : and of a measured error, as a share
+    of itself.
+    """
 
     committed: Committed
     replicates: int
-    worst: dict[int, float]
+    gains: dict[int, float]
+    errors: dict[int, float]
 
     def _repr_markdown_(self) -> str:
         c = self.committed
@@ -110,5 +140,6 @@ class Repetition:
             f"replicates a size, {c.result.device}, {c.date}, code {c.code}. The first {self.replicates} replicates of "
             "each size, fitted again now:"
         )
-        rows = [f"| $10^{{{np.log10(n):g}}}$ | {gap:.1e} |" for n, gap in self.worst.items()]
-        return "\n".join([head, "", "| n | difference in log-likelihood units |", "|---|---|", *rows])
+        rows = [f"| $10^{{{np.log10(n):g}}}$ | {gap:.1e} | {self.errors[n]:.1e} |" for n, gap in self.gains.items()]
+        columns = "| n | difference in log-likelihood units | of an error, as a share of itself |"
+        return "\n".join([head, "", columns, "|---|---|---|", *rows])

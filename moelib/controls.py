@@ -35,7 +35,7 @@ class Control:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the fits could be the least-squares estimators; None where that was not tested."""
+        """Whether the fits could be the estimators; None where that was not tested."""
         return None if self.p_value is None else self.p_value >= LEVEL
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 FORMULAS = ("ops.py", "formula.py", "experts.py", "densities.py", "gates")
 SAMPLES = ("observations.py", "designs.py", "cells.py", "distributions.py")
+INFORMATION = ("information.py", "extended.py")
 MODELS = (
     "measures.py",
     "layout.py",
@@ -20,8 +21,8 @@ MODELS = (
     "voronoi.py",
     "hierarchical_voronoi.py",
 )
-NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, "experiments", "results.py", "simulation.py", "estimation")
-RATES = (*NUMERICS, "rates.py")
+NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
+RATES = (*NUMERICS, "rates.py", "fisher.py")
 SYMBOLIC = (*FORMULAS, "symbolic")
 
 

@@ -119,7 +119,8 @@ class FisherBand:
             )
         rest = (errors - foreseen) - (errors - foreseen).mean(0)
         more = (2 * foreseen * rest + rest**2) / (np.diag(self.covariance) / n)
-        ratio = np.sqrt(1 + more.mean(0))
+        squared = 1 + more.mean(0)
+        ratio = np.sqrt(np.where(squared > 0, squared, np.nan))  # no ratio where errors are not as foreseen at all
         return BandDistance(self.names, n, len(errors), ratio, more.std(0, ddof=1) / math.sqrt(len(errors)) / 2 / ratio)
 
     def _repr_markdown_(self) -> str:
@@ -173,7 +174,8 @@ class BandDistance:
         The interval holds for ``among`` ratios together with 95 % (Bonferroni).
         """
         half = norm.ppf(1 - LEVEL_TOGETHER / 2 / among) * self.standard_error
-        i = int((np.abs(self.ratio - 1) + half).argmax())
+        far = np.abs(self.ratio - 1) + half
+        i = int(np.where(np.isfinite(far), far, np.inf).argmax())  # what is not a number is farthest
         return self.names[i], float(self.ratio[i]), (float(self.ratio[i] - half[i]), float(self.ratio[i] + half[i]))
 
     def _repr_markdown_(self) -> str:

@@ -90,13 +90,17 @@ class Followed:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The measured quantities of a study: ``values[n][name]`` has one entry per replicate."""
+    """The measured quantities of a study: ``values[n][name]`` has one entry per replicate.
+
+    date : of the day they were measured, where that is not today.
+    """
 
     study: Study
     profile: str
     device: str
     sizes: tuple[int, ...]
     values: dict[int, Arrays]
+    date: str = ""
 
     def experiment(self) -> Experiment:
         """The objects that the study's numbers describe."""

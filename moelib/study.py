@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moelib.results import StudyResult
 
 PROFILES = ("smoke", "laptop", "full")
+MOST_TERMS = 30  # coefficients of a limit study; beyond it their factorials lose digits
 
 
 @dataclass(frozen=True)
@@ -252,8 +253,9 @@ class LimitStudy(Study):
             raise ValueError(f"a cell needs rows of two or more shares, all of one length, got {self.shares}")
         if any(min(row) <= 0 or abs(sum(row) - 1) > 1e-12 for row in self.shares):
             raise ValueError(f"the shares of a cell must be positive and sum to one, got {self.shares}")
-        if not whole(self.terms) or self.terms < 2 * self.atoms:
-            raise ValueError(f"a cell of {self.atoms} atoms needs {2 * self.atoms} terms or more, got {self.terms!r}")
+        if not whole(self.terms) or not 2 * self.atoms <= self.terms <= MOST_TERMS:
+            wanted = f"{2 * self.atoms} to {MOST_TERMS} terms"
+            raise ValueError(f"a cell of {self.atoms} atoms needs {wanted}, got {self.terms!r}")
         if not whole(self.starts) or self.starts < 2:
             raise ValueError(f"starts must be a whole number of at least 2, got {self.starts!r}")
 

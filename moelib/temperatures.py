@@ -108,14 +108,13 @@ def free_ends(study: LikelihoodStudy, n: int, temperatures: Sequence[float]) -> 
 class SameSample:
     """One sample fitted under several gates.
 
-    lost : log-likelihood units below the best gate. slopes : first gate slope less the last, over the temperature.
-    least, largest : temperatures of the starts that reach the same likelihood.
+    lost : log-likelihood units below the best gate. least, largest : temperatures of the starts that reach the same
+    likelihood.
     """
 
     n: int
     gates: tuple[str, ...]
     lost: tuple[float, ...]
-    slopes: tuple[float, ...]
     least: tuple[float, ...]
     largest: tuple[float, ...]
 
@@ -149,13 +148,10 @@ def same_sample(study: LikelihoodStudy, n: int, gates: Sequence[str]) -> SameSam
             raise ValueError(f"the fit under the gate {gate!r} is not certified: {result.summary()}")
         log_density = model.log_density(result.atoms, data)
         values.append(float((data.weight * log_density).sum()))
-        atoms = result.atoms[0]
-        found.append(
-            (float((atoms[0, 0] - atoms[-1, 0]) / atoms[0, c]), float(result.least[0, c]), float(result.largest[0, c]))
-        )
-    slopes, least, largest = zip(*found, strict=True)
+        found.append((float(result.least[0, c]), float(result.largest[0, c])))
+    least, largest = zip(*found, strict=True)
     lost = tuple(max(values) - v for v in values)
-    return SameSample(n, tuple(gates), lost, slopes, least, largest)
+    return SameSample(n, tuple(gates), lost, least, largest)
 
 
 @dataclass(frozen=True)
@@ -163,7 +159,7 @@ class GateRow:
     """One gate and truth: sd, standard deviations of one observation of the first gate slope and the temperature.
 
     condition : of the information's square root. certified : share of the fits. worst : the standard deviation, over
-    the Fisher band's, that is farthest from 1.
+    the Fisher band's, that is farthest from 1. spread : its standard error.
     """
 
     gate: str
@@ -173,6 +169,7 @@ class GateRow:
     tau: float
     certified: float
     worst: float
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -191,7 +188,7 @@ class GateTable:
         )
         rows = [
             f"| {r.gate} | {r.temperature:g} | {r.condition:.1f} | {r.slope:.3g} | {r.tau:.3g} | {r.certified:.0%} | "
-            f"{r.worst:.4f} |"
+            f"{r.worst:.4f} ± {r.spread:.4f} |"
             for r in self.rows
         ]
         return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
@@ -216,12 +213,15 @@ def gate_table(results: Sequence[StudyResult]) -> GateTable:
         if r"\tau" not in sd:
             raise ValueError(f"the gate {experiment.study.gate!r} determines no temperature")
         (distance,) = band_distances(result, 0, np.inf)
-        worst = float(distance.ratio[np.abs(distance.ratio - 1).argmax()])
+        far = int(np.nan_to_num(np.abs(distance.ratio - 1), nan=np.inf).argmax())
+        worst, spread = float(distance.ratio[far]), float(distance.standard_error[far])
         slope = next(v for name, v in sd.items() if name.startswith(r"\beta_{1"))
         tau = float(experiment.truth[0, 0, experiment.model.layout.temperature].item())
         certified = float(result.values[n]["certified"].mean())
         rows.append(
-            GateRow(experiment.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst)
+            GateRow(
+                experiment.study.gate, tau, band.condition, float(slope), float(sd[r"\tau"]), certified, worst, spread
+            )
         )
     return GateTable(n, replicates, tuple(rows))
 

@@ -26,7 +26,7 @@ def result() -> StudyResult:
 def test_what_is_kept_is_read_back(result, tmp_path) -> None:
     keep(result, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [f"{SMALL.id}.npz"]
-    found = Committed.of(SMALL, tmp_path)
+    found = Committed.of(SMALL, tmp_path, "laptop")
     assert found.result.sizes == result.sizes
     for n, values in result.values.items():
         assert set(found.result.values[n]) == set(values)
@@ -39,12 +39,18 @@ def test_what_is_kept_is_read_back(result, tmp_path) -> None:
 
 def test_a_few_fits_repeat_it_and_a_spoilt_one_is_seen(result, tmp_path) -> None:
     keep(result, tmp_path)
-    found = Committed.of(SMALL, tmp_path)
-    assert max(found.repeat(2).worst.values()) < 1e-5
+    found = Committed.of(SMALL, tmp_path, "laptop")
+    again = found.repeat(2)
+    assert max(again.gains.values()) < 1e-5
+    assert max(again.errors.values()) < 1e-3
     text = found.repeat(1)._repr_markdown_()
     assert "Kept results of `activation-ml-exact`: laptop profile, 3 replicates a size, cpu" in text
-    found.result.values[10**9]["gain"][0] += 0.01
-    assert max(found.repeat(1).worst.values()) > 9e-3
+    for name, factor in (("gain", 1.01), ("tau", 1.1)):
+        spoilt = found.result.values[10**9][name]
+        spoilt[0] *= factor
+        with pytest.raises(ValueError, match=r"cannot be repeated: at n = 1e\+09"):
+            found.repeat(1)
+        spoilt[0] /= factor
 
 
 def test_results_of_other_numbers_and_none_are_refused(result, tmp_path) -> None:
@@ -52,7 +58,16 @@ def test_results_of_other_numbers_and_none_are_refused(result, tmp_path) -> None
         Committed.of(SMALL, tmp_path)
     keep(result, tmp_path)
     with pytest.raises(ValueError, match=r"are of a study with other numbers"):
-        Committed.of(replace(SMALL, seed=1), tmp_path)
+        Committed.of(replace(SMALL, seed=1), tmp_path, "laptop")
+    with pytest.raises(ValueError, match=r"are not those of the smoke profile"):
+        Committed.of(SMALL, tmp_path, "smoke")
+    fewer = replace(SMALL, scales={**SMALL.scales, "laptop": Scale((10**8, 10**9), 2)})
+    with pytest.raises(ValueError, match=r"have other numbers of replicates"):
+        Committed.of(fewer, tmp_path, "laptop")
+    for content in (b"nothing", (tmp_path / "other.npy").name.encode()):
+        path_of(SMALL.id, tmp_path).write_bytes(content)
+        with pytest.raises(ValueError, match=r"holds no results of a study"):
+            Committed.of(SMALL, tmp_path, "laptop")
 
 
 @pytest.mark.parametrize("name", [p.stem for p in sorted(Path(FOLDER).glob("*.npz"))])
@@ -68,4 +83,4 @@ def test_what_the_repository_keeps_is_of_its_studies(name) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", [p.stem for p in sorted(Path(FOLDER).glob("*.npz"))])
 def test_what_the_repository_keeps_can_be_repeated(name) -> None:
-    assert max(Committed.of(STUDIES[name]).repeat(1).worst.values()) < 1e-3
+    assert max(Committed.of(STUDIES[name]).repeat(1).gains.values()) < 1e-3

@@ -61,7 +61,8 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("moelib"):
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    files = {Path(*name.split(".")[1:]).with_suffix(".py") for name in names if name != "moelib"}
+    paths = [Path(*name.split(".")[1:]) for name in names if name != "moelib"]
+    files = {p.with_suffix(".py") for p in paths} | {p / "__init__.py" for p in paths}
     return {f.as_posix() for f in files if (ROOT / f).exists()}
 
 

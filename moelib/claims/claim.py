@@ -87,7 +87,7 @@ def rate(name: str, chapter: str, statement: str, study: str, quantity: str, pre
     """A rate of our own, to be read off a study and judged by the common rule.
 
     The interval of the slope over n = 10^8 .. 10^13 lies within 0.04 of the prediction, and its half width is at most
-    0.02, or 0.03 where atoms share a cell.
+    0.02, or 0.03 for the prediction -1/4 where atoms share a cell.
     """
     return Claim(
         name, chapter, "rate", statement, Source("", "own"), measurement=Measurement(study, quantity),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from moelib.claims import STUDIES, registry
 from moelib.claims import claim as look_up
 from moelib.claims.claim import Claim, Outcome, Outcomes
 from moelib.rates import holm
+from moelib.results import FEWEST
 from moelib.store import Store
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
     if result.profile == "smoke":
         return {}
     slopes: dict[str, Slope] = {}
-    bands = {c.id: _banded(c, result) for c in claims if c.kind == "band"}
+    bands = {c.id: outcome for c in claims if c.kind == "band" and (outcome := _banded(c, result))}
     for claim in claims:
         m = claim.measurement
         assert m is not None
@@ -77,29 +79,38 @@ def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
     return bands | {name: _judged(by_id[name], slopes[name], result, passes[name]) for name in slopes}
 
 
-def _banded(claim: Claim, result: StudyResult) -> Outcome:
-    """Whether the standard deviations of exactly specified fits are those of the Fisher band, at every size used."""
+def _banded(claim: Claim, result: StudyResult) -> Outcome | None:
+    """Whether the standard deviations of exactly specified fits are those of the Fisher band, at every size used.
+
+    None where a size has fewer than 100 fits, or no size is in the range.
+    """
     from moelib.fisher import band_distances
 
     m = claim.measurement
     assert m is not None
     assert claim.band is not None
+    used = [len(v["certified"]) for n, v in result.values.items() if m.low <= n <= m.high]
+    if not used or min(used) < FEWEST:
+        return None
     found = band_distances(result, m.low, m.high)
-    name, ratio, interval = max((d.worst(found.among) for d in found), key=lambda w: max(abs(v - 1) for v in w[2]))
+    low, high = claim.band
+    ratios = [d.worst(found.among) for d in found]
+    outside = [w for w in ratios if not (low <= w[2][0] and w[2][1] <= high)]  # not a number is outside, too
+    name, ratio, interval = max(outside or ratios, key=lambda w: abs(w[1] - 1) if w[1] == w[1] else math.inf)
     share = min(result.share(low=m.low, high=m.high).values())
-    inside = claim.band[0] <= interval[0] and interval[1] <= claim.band[1]
     words = f"{found.among} standard deviations, over those of the Fisher band; farthest from 1 may be that of ${name}$"
     if share < SHARE:
         words += f", and only {share:.1%} of the fits are certified at some size"
     return _outcome(
         claim,
-        "measured" if inside and share >= SHARE else "not_confirmed",
+        "measured" if not outside and share >= SHARE else "not_confirmed",
         f"{words}.",
         estimate=ratio,
         interval=interval,
         n_range=(found.rows[0].n, found.rows[-1].n),
         certified_share=share,
         device=result.device,
+        date=result.date,
         profile=result.profile,
         fingerprint=claim.fingerprint(result.study),
     )
@@ -130,6 +141,7 @@ def _judged(claim: Claim, slope: Slope, result: StudyResult, together: bool) -> 
         n_range=slope.n_range,
         certified_share=share,
         device=result.device,
+        date=result.date,
         profile=result.profile,
         fingerprint=claim.fingerprint(result.study),
     )
@@ -137,7 +149,8 @@ def _judged(claim: Claim, slope: Slope, result: StudyResult, together: bool) -> 
 
 def _outcome(claim: Claim, status: str, detail: str, **rest: Any) -> Outcome:
     rest.setdefault("fingerprint", claim.fingerprint())
-    return Outcome(claim.id, status, detail, date=datetime.now(UTC).date().isoformat(), **rest)
+    rest["date"] = rest.get("date") or datetime.now(UTC).date().isoformat()
+    return Outcome(claim.id, status, detail, **rest)
 
 
 def simulate(study: str, profile: str = "laptop", store: str | None = None, **parameters: Any) -> StudyResult:

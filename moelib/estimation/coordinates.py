@@ -61,7 +61,7 @@ class LinearChart:
 
 
 @dataclass(frozen=True)
-class Places:
+class AtomPlaces:
     """Where the parameters of an atom with a linear expert and a variance stand among its coordinates.
 
     slope, expert : of the gate and of the expert. bias, mean, variance : one coordinate each. temperature : that of
@@ -78,11 +78,11 @@ class Places:
     coupled: bool
 
     @staticmethod
-    def of(layout: Layout) -> Places:
+    def of(layout: Layout) -> AtomPlaces:
         """Those of a density's layout."""
         g, d = layout.gate, layout.dim
         expert = slice(g, g + d)
-        return Places(layout.slope, layout.bias, layout.temperature, expert, g + d, g + d + 1, layout.translated)
+        return AtomPlaces(layout.slope, layout.bias, layout.temperature, expert, g + d, g + d + 1, layout.translated)
 
     def bias_unit(self, own: Tensor) -> Tensor:
         """What multiplies the weight of atoms ``(R, q)`` by e when added to their biases ``(R,)``."""
@@ -108,7 +108,8 @@ class CumulantChart:
     With shares p and q = 1 - p the copies part by q and -p times the split in gate slope and mean. The splits of
     expert slope and variance are measured from where the third cumulants vanish, and the cell's expert slope and
     variance from where its second ones are those of one atom; the expert slope only where the gate's exponent is
-    linear, since another one does not let it do what the gate slope does.
+    linear, since another one does not let it do what the gate slope does; a temperature then is no coordinate of
+    ``merged``.
     With :math:`p = 1/2 + (1/2 - p_0) \sin\omega` a share at its bound is a stationary point like any other.
     Coordinates: merged, omega (left out where p = 1/2), then one for each split, which is it times
     :math:`(4pq)^a ((4 - 4pq)/3)^b`: as p changes, the cumulants stay.
@@ -117,7 +118,7 @@ class CumulantChart:
 
     merged: LinearChart
     cell: Tensor
-    places: Places
+    places: AtomPlaces
     unit: Tensor
     powers: Tensor
     least: float = 0.5

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from moelib.density_models import DensityMoE
 from moelib.estimation.coordinates import (
+    AtomPlaces,
     CumulantChart,
     LinearChart,
-    Places,
     free_directions,
     middle_of,
     own_coordinates,
@@ -196,7 +196,7 @@ class LikelihoodFit:
         attempt, is_free, number = key[1], key[3], key[4]
         location = number % 2 == 0 and not (is_free and attempt == 0 and number > 0)
         d, r = self.model.dim, len(replicates)
-        places = Places.of(self.layout)
+        places = AtomPlaces.of(self.layout)
         units, powers = split_units(observations.weight.sum(-1), d, location, places.coupled)
         chart = CumulantChart(merged, torch.full((r,), cell), places, units, powers, self.theta.share)
         width = 2 * d + 2
@@ -233,7 +233,7 @@ class LikelihoodFit:
         out = []
         for other in range(cell, k - 1):
             for number in range(2):
-                again = (*key[:4], number, 9, other)
+                again = (*key[:4], number, *key[4:], 9, other)
                 outer, whole = self._split(atoms, other, observations, n, replicates, again)
                 out.append((TwiceSplitChart(inner, outer), torch.cat((start, whole[:, k * q :]), -1)))
         return out

@@ -79,6 +79,8 @@ def _check_truth(study: MixtureStudy) -> None:
                 f"Theta holds {p.name} from {allowed[0]:g} to {allowed[1]:g}, and the truth has {worst:g}; "
                 "widen Theta or move the truth"
             )
+    if not study.theta.contains(truth, layout).all():
+        raise ValueError("the truth lies outside of Theta's bounds for gates or experts; widen Theta or move the truth")
 
 
 def atoms_of(study: MixtureStudy, coordinates: int) -> torch.Tensor:

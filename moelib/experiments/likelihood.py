@@ -47,8 +47,9 @@ class LikelihoodExperiment(Experiment):
             raise ValueError(f"likelihood studies are written for {known}; got {study.gate!r}")
         if model.layout.temperature is not None and study.theta.temperature is None:
             raise ValueError(f"the gate {study.gate!r} needs bounds of its temperature in Theta, and there are none")
-        if model.layout.temperature is not None and study.apart is not None:
-            raise ValueError(f"a truth that moves is for the softmax gate; got {study.gate!r}")
+        if study.apart is not None and (model.layout.temperature is not None or study.components <= len(study.truth)):
+            what = f"{study.gate!r} and k = {study.components}"
+            raise ValueError(f"a truth that moves is for the softmax gate and k = k* + 1; got {what}")
         truth = atoms_of(study, model.coordinates)
         count = truth.shape[1]
         if model.layout.translated and study.components > count and study.components >= 2 * count:
@@ -103,13 +104,14 @@ class LikelihoodExperiment(Experiment):
         out = {
             "gain": self.gain(data, atoms, truth),
             "hellinger": (0.5 * masses * ((1 + u).sqrt() - 1).square()).sum(-1).sqrt(),
-            "sharp": SHARP(comparison) if tau is None else SHARP(comparison) + comparison.weights.sum(1) * tau,
             **{name: error for name, error in comparison.errors().items() if name.startswith("exact")},
             "pattern": comparison.pattern(),
             **{name: comparison.over_fitted(c) for name, c in BLOCKS.items()},
             **cell_shape(comparison, study.theta.share),
             **{n: getattr(result, n).cpu() for n in ("certified", "stationary", "agreed", "interior", "decrease")},
         }
+        if study.components <= len(study.truth) + 1:  # the powers of larger cells are others
+            out["sharp"] = SHARP(comparison) if tau is None else SHARP(comparison) + comparison.weights.sum(1) * tau
         if layout.translated:  # otherwise the sharp powers are those of the literature
             out["published"] = PUBLISHED(comparison)
         if tau is not None:
@@ -135,7 +137,7 @@ class LikelihoodExperiment(Experiment):
         root = torch.from_numpy(Information(self.model, self.design, self.truth).root())
         likely = self.masses(self.truth)[0].clamp_min(1e-300)
         pull = ((data.weight - n * likely) / likely.sqrt()) @ root
-        return torch.linalg.solve(root.T @ root, pull.T).T / n
+        return pull @ torch.linalg.pinv(root.T @ root, hermitian=True) / n
 
     def gain(self, data: Observations, atoms: Tensor, truth: Tensor) -> Tensor:
         """Log-likelihood of the fits above that of the truth ``(r,)``."""

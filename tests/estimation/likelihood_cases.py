@@ -14,9 +14,9 @@ from moelib.cells import CellDesign
 from moelib.density_models import DensityMoE, component, density_model
 from moelib.designs import gauss_legendre
 from moelib.estimation.coordinates import (
+    AtomPlaces,
     CumulantChart,
     LinearChart,
-    Places,
     free_directions,
     own_coordinates,
     split_units,
@@ -63,7 +63,7 @@ def split(data: Observations, location: bool) -> Likelihood:
     problem = likelihood(data, TRUTH.expand(r, -1, -1), pinned=1)
     units, powers = split_units(data.weight.sum(-1), 1, location, True)
     cell = torch.zeros(r, dtype=torch.long)
-    return problem.on(CumulantChart(problem.chart, cell, Places.of(MODEL.layout), units, powers, THETA.share))
+    return problem.on(CumulantChart(problem.chart, cell, AtomPlaces.of(MODEL.layout), units, powers, THETA.share))
 
 
 def plain_log_density(model: DensityMoE, atoms: Tensor, data: Observations) -> Tensor:

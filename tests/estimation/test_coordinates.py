@@ -12,9 +12,9 @@ from torch.autograd.functional import hessian, jacobian
 
 from moelib.density_models import density_model
 from moelib.estimation.coordinates import (
+    AtomPlaces,
     CumulantChart,
     LinearChart,
-    Places,
     free_directions,
     middle_of,
     own_coordinates,
@@ -39,7 +39,7 @@ def chart(dim: int, location: bool, least: float, n: float = 1e4, gate: str = "s
     basis = 0.3 * random(2, R, K * q, K * q - dim - 1)
     if layout.scaled:  # such a temperature is no coordinate
         basis.unflatten(1, (K, q))[:, :, layout.temperature] = 0
-    places = Places.of(layout)
+    places = AtomPlaces.of(layout)
     units, powers = split_units(torch.full((R,), n, dtype=torch.float64), dim, location, places.coupled)
     return CumulantChart(LinearChart(reference, basis), torch.tensor([0, 1, 0]), places, units, powers, least)
 

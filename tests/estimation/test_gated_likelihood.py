@@ -139,7 +139,7 @@ def test_a_temperature_needs_bounds_and_no_moving_truth() -> None:
     study = STUDIES["activation-ml-exact"]
     with pytest.raises(ValueError, match="needs bounds of its temperature in Theta"):
         Experiment.of(replace(study, theta=replace(study.theta, temperature=None)))
-    with pytest.raises(ValueError, match="a truth that moves is for the softmax gate"):
+    with pytest.raises(ValueError, match="a truth that moves is for the softmax gate and k"):
         Experiment.of(replace(study, apart=1.0))
     with pytest.raises(ValueError, match=r"k must be k\* = 2 to k\* \+ 2 = 4, got 5"):
         replace(study, components=5)

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 
 from moelib.density_models import density_model
-from moelib.estimation.coordinates import CumulantChart, LinearChart, Places, split_units
+from moelib.estimation.coordinates import AtomPlaces, CumulantChart, LinearChart, split_units
 from moelib.estimation.split_twice import TwiceSplitChart, of_atoms
 from tests.estimation.cases import random
 from tests.tolerances import FLOAT64, GRADIENT, SUM, close
 
 R, K = 2, 2
 LAYOUT = density_model("activated_tanh").layout
-Q, PLACES = LAYOUT.coordinates, Places.of(LAYOUT)
+Q, PLACES = LAYOUT.coordinates, AtomPlaces.of(LAYOUT)
 
 
 def chart(other: int, inner_least: float = 0.1, outer_least: float = 0.1) -> TwiceSplitChart:
