@@ -295,9 +295,7 @@ def _simulate(chosen: argparse.Namespace) -> None:
         store = _store(chosen.results)
         _store(chosen.keep)
         if chosen.keep and (given or chosen.profile != "full"):
-            raise ValueError(
-                "what is kept is the full profile with the study's own numbers: --profile full, without -p"
-            )
+            raise ValueError("what is kept is the full profile with the study's own numbers: --profile full, no -p")
         result = studies[chosen.study].run(
             chosen.profile, parameters=given, store=store, workers=chosen.workers, progress=_count
         )
