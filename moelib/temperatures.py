@@ -208,11 +208,11 @@ def gate_table(results: Sequence[StudyResult]) -> GateTable:
         experiment = result.experiment()
         if not isinstance(experiment, LikelihoodExperiment):
             raise ValueError(f"the table is of likelihood studies, got {result.study.id!r}")
+        (distance,) = band_distances(result, 0, np.inf)
         band = fisher_band(experiment)
         sd = dict(zip(band.names, np.sqrt(np.diag(band.covariance)), strict=True))
         if r"\tau" not in sd:
             raise ValueError(f"the gate {experiment.study.gate!r} determines no temperature")
-        (distance,) = band_distances(result, 0, np.inf)
         far = int(np.nan_to_num(np.abs(distance.ratio - 1), nan=np.inf).argmax())
         worst, spread = float(distance.ratio[far]), float(distance.standard_error[far])
         slope = next(v for name, v in sd.items() if name.startswith(r"\beta_{1"))

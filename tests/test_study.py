@@ -56,7 +56,7 @@ def test_a_limit_study_keeps_the_protocol_as_far_as_it_has_one(study: LimitStudy
         ({"shares": ((0.5, 0.5), (0.2, 0.3, 0.5))}, "all of one length"),
         ({"shares": ((0.5, 0.6),)}, "the shares of a cell must be positive and sum to one"),
         ({"shares": ((0.0, 1.0),)}, "must be positive"),
-        ({"terms": 3}, "a cell of 2 atoms needs 4 terms or more, got 3"),
+        ({"terms": 3}, "a cell of 2 atoms needs 4 to 30 terms, got 3"),
         ({"starts": 1}, "starts must be a whole number of at least 2, got 1"),
         ({"spacing": 0.5}, "the lattice needs a spacing above 0 and at most 0.4, got 0.5"),
         ({"spacing": 0.2, "terms": 6}, "a sample is fitted with one row of shares and 2m terms, got 6 terms"),

@@ -15,7 +15,6 @@ from moelib.claims import STUDIES, registry
 from moelib.claims import claim as look_up
 from moelib.claims.claim import Claim, Outcome, Outcomes
 from moelib.rates import holm
-from moelib.results import FEWEST
 from moelib.store import Store
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ def _banded(claim: Claim, result: StudyResult) -> Outcome | None:
     None where a size has fewer than 100 fits, or no size is in the range.
     """
     from moelib.fisher import band_distances
+    from moelib.results import FEWEST
 
     m = claim.measurement
     assert m is not None

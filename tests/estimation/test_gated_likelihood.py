@@ -132,7 +132,7 @@ def test_two_atoms_too_many_fit_better_than_one() -> None:
 @pytest.mark.parametrize("gate", ["activated_relu", "activated_square", "cosine", "laplace"])
 def test_gates_whose_symmetries_no_layout_knows_are_refused(gate) -> None:
     with pytest.raises(ValueError, match="likelihood studies are written for softmax, temperature and activated"):
-        Experiment.of(replace(STUDIES["softmax-ml"], gate=gate))
+        Experiment.of(replace(STUDIES["activation-ml" if gate.startswith("activated") else "softmax-ml"], gate=gate))
 
 
 def test_a_temperature_needs_bounds_and_no_moving_truth() -> None:
