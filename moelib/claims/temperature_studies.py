@@ -84,7 +84,7 @@ FOUR = replace(
     scales={
         "smoke": Scale((10**8,), 1),
         "laptop": Scale((10**8,), 1),
-        "full": Scale((10**8, 10**10), 160),
+        "full": Scale((10**8, 10**10), 200),
     },
 )
 
