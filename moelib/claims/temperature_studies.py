@@ -20,7 +20,7 @@ SMOKE = Scale((10**6, 10**9), 6)
 # 20,000 small rational ones whose information is best conditioned, the best conditioned list of first and second
 # derivatives; the page prints the condition of the information. Changed since: replicates, where half widths were above
 # the rule's or an interval left its band by 0.003 or less. Of the linear gate 200 became 500, and with an atom too many
-# 140, then 200, became 400; of the tanh gate 140, then 500, became 600; the larger runs are kept. Bands and rule stayed.
+# 140, then 200, became 400; of the tanh gate 140, then 500, became 600; both last are kept. Bands and rule stayed.
 # All seeds were changed once, since another chapter had them: under the first ones every rate had passed. The rates by
 # regime were derived before the first kept run, added after it.
 LINEAR = LikelihoodStudy(
