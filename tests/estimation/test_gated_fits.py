@@ -157,7 +157,7 @@ def test_what_is_no_study_of_a_hierarchy_is_said(changes, sentence) -> None:
 def test_the_rows_of_a_truth_agree_in_what_they_share() -> None:
     study = STUDIES["dense-to-sparse-tanh"]
     first, second = study.truth
-    with pytest.raises(ValueError, match="must agree in the parameters that they share"):
+    with pytest.raises(ValueError, match="tau is one number for all atoms of a measure"):
         Experiment.of(replace(study, truth=(first, (*second[:2], 0.7, *second[3:]))))
 
 

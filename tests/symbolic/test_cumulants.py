@@ -7,7 +7,8 @@ import pytest
 import sympy
 import torch
 
-from moelib.estimation.coordinates import CumulantChart, LinearChart
+from moelib.density_models import density_model
+from moelib.estimation.coordinates import AtomPlaces, CumulantChart, LinearChart
 from moelib.symbolic.algebra.relations import vanishes
 from moelib.symbolic.identities import cumulants
 from moelib.symbolic.identities.cumulants import (
@@ -150,7 +151,8 @@ def test_the_chart_of_the_engine_has_these_copies():
     atom = torch.tensor([[[0.3, -0.2, 0.7, 1.1, 2.0]]], dtype=torch.float64)  # gate slope and bias, a, b, nu
     basis = torch.eye(5, dtype=torch.float64)[None]
     unit, powers = torch.ones(1, 4, dtype=torch.float64), torch.zeros(1, 4, 2, dtype=torch.float64)
-    chart = CumulantChart(LinearChart(atom, basis), torch.zeros(1, dtype=torch.long), unit, powers, least=0.1)
+    places = AtomPlaces.of(density_model().layout)
+    chart = CumulantChart(LinearChart(atom, basis), torch.zeros(1, dtype=torch.long), places, unit, powers, least=0.1)
     splits = [float(Fraction(NUMBERS[k])) for k in (S, DELTA, U, V)]
     tau = torch.asin(torch.tensor((float(Fraction(NUMBERS[P])) - 0.5) / 0.4, dtype=torch.float64))
     z = torch.cat((torch.zeros(5, dtype=torch.float64), tau[None], torch.tensor(splits, dtype=torch.float64)))[None]
