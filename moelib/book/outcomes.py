@@ -60,7 +60,11 @@ def refuse_failing(outcomes: Iterable[Outcome]) -> None:
 
 
 def refuse_rates(outcomes: Iterable[Outcome]) -> None:
-    """A smoke run is too small to say anything of a rate, and must not try."""
-    judged = [outcome["claim"] for outcome in outcomes if outcome["status"] in ("measured", "not_confirmed")]
+    """A smoke run is too small to say anything of a rate, and must not try; kept results are of the full profile."""
+    judged = [
+        outcome["claim"]
+        for outcome in outcomes
+        if outcome["status"] in ("measured", "not_confirmed") and outcome.get("profile") != "full"
+    ]
     if judged:
         raise BookError(f"a smoke run must not judge rates, but it speaks of {', '.join(judged)}")

@@ -83,3 +83,10 @@ def test_a_smoke_run_never_judges_a_rate(tiny_book: Book) -> None:
     with pytest.raises(BookError, match="a smoke run must not judge rates, but it speaks of tiny/total"):
         execute_chapters(tiny_book, "smoke", [], lambda message: None)
     assert not tiny_book.tree("smoke").outcomes.exists()
+
+
+def test_a_smoke_run_may_show_what_was_kept_of_a_full_one() -> None:
+    kept = {"claim": "tiny/total", "status": "measured", "profile": "full"}
+    outcomes.refuse_rates([kept])
+    with pytest.raises(BookError, match="it speaks of tiny/total"):
+        outcomes.refuse_rates([kept, {**kept, "profile": "smoke"}])
