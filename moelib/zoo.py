@@ -238,7 +238,7 @@ def _derivation(cell: Cell) -> str:
     )
     parts.append(_list("Conditions", conditions))
     parts.append(_list("Rates", map(_rate, cell["rates"])))
-    parts.append(_list("What to do", map(escape, cell["advice"])))
+    parts.append(_list("What to do", map(_prose, cell["advice"])))
     return f"<details class='zoo-cell' id='{_anchor(cell)}'>{''.join(parts)}</details>"
 
 
