@@ -34,6 +34,7 @@ REACH = 0.98  # norm at which an image of a gate slope in the unit ball is held 
 CLOSE = 1.1  # two ends agree when their ratios are within ten per cent
 FIRST, SECOND, THIRD = 150, 250, 200  # steps of every start, and of the best of them
 KEPT = 10  # starts that are followed to their end
+TRIED, NOISE, TINY = 40, 0.1, 1e-4  # random parts for each start; what is added to means that undo; a scale for them
 
 
 class Neighbourhood(Protocol):
@@ -45,6 +46,9 @@ class Neighbourhood(Protocol):
 
     def atoms(self, z: Tensor, scale: Tensor) -> Tensor:
         """Measures ``(r, k, q)`` whose loss is of the order of the scale ``(r,)``, differentiable in z."""
+
+    def starts(self, count: int, stream: torch.Generator) -> Tensor:
+        """Random coordinates ``(count, p)``."""
 
     def loss(self, atoms: Tensor) -> Tensor:
         """The loss ``(r,)`` that the search holds at its scale, differentiable in the atoms."""
@@ -70,6 +74,8 @@ class RegressionNeighbourhood:
     truth: Tensor
     cells: tuple[int, ...]
     metric: Tensor | None = None
+    undo: Tensor | None = None
+    difference: Difference | None = None
 
     @property
     def moving(self) -> int:
@@ -97,19 +103,33 @@ class RegressionNeighbourhood:
 
         jacobian = torch.autograd.functional.jacobian(moved, self.truth.new_zeros(width))
         _, values, rows = torch.linalg.svd(jacobian, full_matrices=True)
-        filled = torch.cat((values, values.new_zeros(width - len(values))))
-        metric = rows.T / filled.clamp_min(FLAT * float(values[0])) @ rows
-        return replace(self, metric=metric)
+        filled = torch.cat((values, values.new_zeros(width - len(values)))).clamp_min(FLAT * float(values[0]))
+        near = replace(self, metric=rows.T / filled @ rows)
+        return replace(near, undo=-(jacobian @ near.metric).T, difference=difference)
+
+    def starts(self, count: int, stream: torch.Generator) -> Tensor:
+        """Random coordinates ``(count, p)``; where atoms share a cell, those of least ratio among many.
+
+        There the means and the weights undo what they can of what the parting atoms do to second order.
+        """
+        shared = len(set(self.cells)) < len(self.cells)
+        z = torch.randn(count * (TRIED if shared else 1), self.size, generator=stream, dtype=torch.float64)
+        if not shared or self.undo is None or self.difference is None:
+            return z[:count]
+        width = self.true_size * (self.moving + 1)
+        with torch.no_grad():
+            parted = torch.cat((torch.zeros_like(z[:, :width]), z[:, width:]), 1)
+            scale = torch.full_like(z[:, 0], TINY)
+            bent = self.difference(self.atoms(parted, scale)) / (TINY / self._leading(parted))[:, None]
+            z[:, :width] = bent @ self.undo.T + NOISE * z[:, :width]
+            atoms = self.atoms(z, scale)
+            ratio = self.difference(atoms).norm(dim=-1) / self.loss(atoms)
+        return z[ratio.argsort()[:count]]
 
     def atoms(self, z: Tensor, scale: Tensor) -> Tensor:
         """Measures ``(r, k, q)`` whose loss is of the order of the scale ``(r,)``, differentiable in z."""
-        r, c, cells = len(z), self.moving, list(self.cells)
-        width = self.true_size * (c + 1)
-        mean = z[:, :width] if self.metric is None else z[:, :width] @ self.metric
-        mean = mean.view(r, self.true_size, c + 1)
-        apart = z[:, width : width + len(cells) * c].view(r, -1, c)
-        share, belongs = self._shares(z[:, width + len(cells) * c :])
-        apart = apart - ((share[..., None] * apart).transpose(1, 2) @ belongs).transpose(1, 2)[:, cells]
+        cells = list(self.cells)
+        mean, apart, share, belongs = self._parts(z)
         t = scale / self._order(mean, apart, share, belongs)
         step = t.sqrt()[:, None, None] * apart + t[:, None, None] * mean[:, cells, :-1]
         grown = (t[:, None] * mean[..., -1]).clamp(-0.9, 9.0).log1p()
@@ -139,6 +159,19 @@ class RegressionNeighbourhood:
         error = slope.norm(dim=-1) ** power + (gap[:, None, :, dim:].norm(dim=-1) ** power)
         errors = (factor * measure.weights[:, None] * error).sum(-1)
         return (errors + (factor * mass[:, None] - truth.weights[:, None]).abs().sum(-1)).amin(-1)
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """By cell how mean and weight move ``(r, k*, c + 1)``; by atom how it parts from the mean, and its share."""
+        r, c, cells = len(z), self.moving, list(self.cells)
+        width = self.true_size * (c + 1)
+        mean = z[:, :width] if self.metric is None else z[:, :width] @ self.metric
+        apart = z[:, width : width + len(cells) * c].view(r, -1, c)
+        share, belongs = self._shares(z[:, width + len(cells) * c :])
+        apart = apart - ((share[..., None] * apart).transpose(1, 2) @ belongs).transpose(1, 2)[:, cells]
+        return mean.view(r, self.true_size, c + 1), apart, share, belongs
+
+    def _leading(self, z: Tensor) -> Tensor:
+        return self._order(*self._parts(z))
 
     @property
     def _own(self) -> list[int]:
@@ -247,7 +280,7 @@ def least_ratios(
     if starts < KEPT or not scales or not min(scales) > 0:
         raise ValueError(f"a search needs positive scales and {KEPT} or more starts, got {tuple(scales)} and {starts}")
     stream = torch.Generator().manual_seed(seed)
-    z = torch.randn(starts, near.size, generator=stream, dtype=torch.float64)
+    z = near.starts(starts, stream)
     levels = torch.tensor(scales, dtype=torch.float64)
     many = len(scales)
 
