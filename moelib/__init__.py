@@ -25,6 +25,14 @@ _HOME = {
     "VoronoiLoss": "voronoi",
     "L1": "voronoi",
     "contrast": "contrasts",
+    # how near functions can be against how far measures are apart
+    "BoundCase": "bound_cases",
+    "InverseBounds": "bound_cases",
+    "COSINE_BOUNDS": "claims.cosine_bounds",
+    "RegressionNeighbourhood": "inverse_bounds",
+    "least_ratios": "inverse_bounds",
+    "least_selection": "selection",
+    "selection_distance": "selection",
     # estimating
     "LeastSquaresFit": "estimation.fit",
     "LikelihoodFit": "estimation.maximum_likelihood",

@@ -23,6 +23,7 @@ MODELS = (
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")
+SEARCHES = (*NUMERICS, "inverse_bounds.py", "bound_cases.py")
 SYMBOLIC = (*FORMULAS, "symbolic")
 
 

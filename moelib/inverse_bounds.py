@@ -7,34 +7,25 @@ and no proof that the infimum is positive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from moelib.designs import polar
 from moelib.estimation.lbfgs import LBFGS
 from moelib.estimation.loop import iterate
 from moelib.layout import Layout
-from moelib.models import RegressionMoE, regression_model
-from moelib.voronoi import L1, compare_atoms
 
-if TYPE_CHECKING:
-    from moelib.symbolic.verdict import Verdict
-
-LEAST_SHARE = 0.1  # of its cell's weight, that each atom keeps
 HELD = 10.0  # how firmly the loss is held at its scale, in logarithms of the ratio
 FLAT = 1e-3  # singular values of the truth's Jacobian below this share of the largest count as that
+SPLIT = 1e-3  # step of its second differences
 REACH = 0.98  # norm at which an image of a gate slope in the unit ball is held back
 CLOSE = 1.1  # two ends agree when their ratios are within ten per cent
-FIRST, SECOND, THIRD = 150, 250, 200  # steps of every start, and of the best of them
+FIRST, SECOND, THIRD = 120, 150, 100  # steps of every start, of the best of them, and after an exchange
 KEPT = 10  # starts that are followed to their end
-TRIED, NOISE, TINY = 40, 0.1, 1e-4  # random parts for each start; what is added to means that undo; a scale for them
 
 
 class Neighbourhood(Protocol):
@@ -47,9 +38,6 @@ class Neighbourhood(Protocol):
     def atoms(self, z: Tensor, scale: Tensor) -> Tensor:
         """Measures ``(r, k, q)`` whose loss is of the order of the scale ``(r,)``, differentiable in z."""
 
-    def starts(self, count: int, stream: torch.Generator) -> Tensor:
-        """Random coordinates ``(count, p)``."""
-
     def loss(self, atoms: Tensor) -> Tensor:
         """The loss ``(r,)`` that the search holds at its scale, differentiable in the atoms."""
 
@@ -61,21 +49,21 @@ Difference = Callable[[Tensor], Tensor]
 class RegressionNeighbourhood:
     r"""Measures near the truth of a regression model: atoms that part from the true atoms whose copies they are.
 
-    truth : atoms ``(1, k*, q)``. cells : for each fitted atom the true atom whose cell it is in. metric : which
-    combinations of a cell's coordinates are searched along, columns ``(k* (c + 1), k* (c + 1))``.
+    truth : atoms ``(1, k*, q)``. cells : for each fitted atom the true atom whose cell it is in. metric, bend : see
+    :meth:`whitened`; combinations of the k* (c + 1) means and weights, and for each true atom what they undo of two
+    copies of it that part ``(k*, c, c, k* (c + 1))``.
 
     With t the scale, atoms of one cell part by :math:`\sqrt t`, and their mean and weight, like an atom alone, move by
     t: then the distance and the loss are both of order t, and the coordinates z mean the same at every scale. Slopes
-    move in what the loss compares, on the unit sphere or in the unit ball under the cosine routers. Each atom keeps at
-    least a tenth of its cell's weight. Shared and known parameters stay.
+    move in what the loss compares, on the unit sphere or in the unit ball under the cosine routers. The atoms
+    of a cell share its weight evenly. Shared and known parameters stay.
     """
 
     layout: Layout
     truth: Tensor
     cells: tuple[int, ...]
     metric: Tensor | None = None
-    undo: Tensor | None = None
-    difference: Difference | None = None
+    bend: Tensor | None = None
 
     @property
     def moving(self) -> int:
@@ -90,10 +78,14 @@ class RegressionNeighbourhood:
     @property
     def size(self) -> int:
         """The number of coordinates."""
-        return (self.true_size + len(self.cells)) * (self.moving + 1)
+        return self.true_size * (self.moving + 1) + len(self.cells) * self.moving
 
     def whitened(self, difference: Difference) -> RegressionNeighbourhood:
-        """The same measures, in coordinates in which a cell's mean and weight change the difference evenly."""
+        """The same measures in coordinates in which a search is easy.
+
+        A cell's mean and weight change the difference evenly, and by themselves undo what they can of what the atoms of
+        a shared cell do to second order by parting.
+        """
         width = self.true_size * (self.moving + 1)
 
         def moved(step: Tensor) -> Tensor:
@@ -104,38 +96,19 @@ class RegressionNeighbourhood:
         jacobian = torch.autograd.functional.jacobian(moved, self.truth.new_zeros(width))
         _, values, rows = torch.linalg.svd(jacobian, full_matrices=True)
         filled = torch.cat((values, values.new_zeros(width - len(values)))).clamp_min(FLAT * float(values[0]))
-        near = replace(self, metric=rows.T / filled @ rows)
-        return replace(near, undo=-(jacobian @ near.metric).T, difference=difference)
-
-    def starts(self, count: int, stream: torch.Generator) -> Tensor:
-        """Random coordinates ``(count, p)``; where atoms share a cell, those of least ratio among many.
-
-        There the means and the weights undo what they can of what the parting atoms do to second order.
-        """
-        shared = len(set(self.cells)) < len(self.cells)
-        z = torch.randn(count * (TRIED if shared else 1), self.size, generator=stream, dtype=torch.float64)
-        if not shared or self.undo is None or self.difference is None:
-            return z[:count]
-        width = self.true_size * (self.moving + 1)
-        with torch.no_grad():
-            parted = torch.cat((torch.zeros_like(z[:, :width]), z[:, width:]), 1)
-            scale = torch.full_like(z[:, 0], TINY)
-            bent = self.difference(self.atoms(parted, scale)) / (TINY / self._leading(parted))[:, None]
-            z[:, :width] = bent @ self.undo.T + NOISE * z[:, :width]
-            atoms = self.atoms(z, scale)
-            ratio = self.difference(atoms).norm(dim=-1) / self.loss(atoms)
-        return z[ratio.argsort()[:count]]
+        metric = rows.T / filled @ rows
+        bend = torch.stack([self._second(difference, j) @ (jacobian @ metric) for j in self._own])
+        return replace(self, metric=metric, bend=bend)
 
     def atoms(self, z: Tensor, scale: Tensor) -> Tensor:
         """Measures ``(r, k, q)`` whose loss is of the order of the scale ``(r,)``, differentiable in z."""
         cells = list(self.cells)
-        mean, apart, share, belongs = self._parts(z)
-        t = scale / self._order(mean, apart, share, belongs)
+        mean, apart = self._parts(z)
+        t = scale / self._order(mean, apart)
         step = t.sqrt()[:, None, None] * apart + t[:, None, None] * mean[:, cells, :-1]
         grown = (t[:, None] * mean[..., -1]).clamp(-0.9, 9.0).log1p()
-        location = self._true_locations[cells] + step
-        bias = (self._true_bias + grown)[:, cells] + share.log()
-        return self._to_atoms(location, bias, cells)
+        bias = (self._true_bias + grown - self._sizes.log())[:, cells]
+        return self._to_atoms(self._true_locations[cells] + step, bias, cells)
 
     def loss(self, atoms: Tensor) -> Tensor:
         """The loss L_1 with the cells as given, the least over the gauges pinned at an atom alone in its cell.
@@ -144,8 +117,7 @@ class RegressionNeighbourhood:
         """
         measure, truth = self.layout.measure(atoms), self.layout.measure(self.truth)
         cells, dim = list(self.cells), self.layout.dim
-        _, belongs = self._shares(torch.zeros_like(atoms[..., 0]))
-        own = belongs.sum(0)[cells]
+        belongs, own = self._belongs, self._sizes[cells]
         pins = [i for i in range(len(cells)) if own[i] == 1] or list(range(len(cells)))
         mass = measure.weights @ belongs  # (r, k*)
         pinned = [cells[i] for i in pins]
@@ -160,58 +132,75 @@ class RegressionNeighbourhood:
         errors = (factor * measure.weights[:, None] * error).sum(-1)
         return (errors + (factor * mass[:, None] - truth.weights[:, None]).abs().sum(-1)).amin(-1)
 
-    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """By cell how mean and weight move ``(r, k*, c + 1)``; by atom how it parts from the mean, and its share."""
-        r, c, cells = len(z), self.moving, list(self.cells)
-        width = self.true_size * (c + 1)
-        mean = z[:, :width] if self.metric is None else z[:, :width] @ self.metric
-        apart = z[:, width : width + len(cells) * c].view(r, -1, c)
-        share, belongs = self._shares(z[:, width + len(cells) * c :])
-        apart = apart - ((share[..., None] * apart).transpose(1, 2) @ belongs).transpose(1, 2)[:, cells]
-        return mean.view(r, self.true_size, c + 1), apart, share, belongs
-
-    def _leading(self, z: Tensor) -> Tensor:
-        return self._order(*self._parts(z))
-
     @property
     def _own(self) -> list[int]:
         return list(range(self.true_size))
 
     @property
+    def _belongs(self) -> Tensor:
+        """Which cell each atom belongs to ``(k, k*)``."""
+        return torch.nn.functional.one_hot(torch.tensor(self.cells), self.true_size).double()
+
+    @property
+    def _sizes(self) -> Tensor:
+        return self._belongs.sum(0)
+
+    @property
     def _true_locations(self) -> Tensor:
         """Of the true atoms: slopes as the loss compares them, and the expert's parameters ``(k*, c)``."""
-        slopes = self.layout.measure(self.truth).slopes[0]
-        return torch.cat((slopes, self.truth[0][:, [c for c in self.layout.parting if c >= self.layout.dim]]), -1)
+        experts = [c for c in self.layout.parting if c >= self.layout.dim]
+        return torch.cat((self.layout.seen(self.truth)[0], self.truth[0][:, experts]), -1)
 
     @property
     def _true_bias(self) -> Tensor:
         return self.truth[0, :, self.layout.bias]
 
-    def _shares(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Each atom's share of its cell's weight ``(r, k)``; which cell it belongs to ``(k, k*)``."""
-        cells = torch.tensor(self.cells)
-        belongs = torch.nn.functional.one_hot(cells, self.true_size).double()
-        own = belongs.sum(0)[cells]
-        free = logits.exp() / (logits.exp() @ belongs)[:, cells]
-        return torch.where(own == 1, 1.0, LEAST_SHARE + (1 - LEAST_SHARE * own) * free), belongs
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """By cell how mean and weight move ``(r, k*, c + 1)``, and by atom how it parts from the mean ``(r, k, c)``."""
+        width = self.true_size * (self.moving + 1)
+        mean, apart = z[:, :width], z[:, width:].view(len(z), -1, self.moving)
+        share = self._belongs / self._sizes
+        apart = apart - self._belongs @ (share.T @ apart)
+        if self.bend is not None and self.metric is not None:
+            squares = torch.einsum("ruc,rud,uj->rjcd", apart, apart, share)
+            mean = (mean - torch.einsum("rjcd,jcdw->rw", squares, self.bend)) @ self.metric
+        return mean.view(len(z), self.true_size, -1), apart
 
-    def _order(self, mean: Tensor, apart: Tensor, share: Tensor, belongs: Tensor) -> Tensor:
+    def _second(self, difference: Difference, j: int) -> Tensor:
+        """Half the second derivative of the difference as two equal copies of true atom j part ``(c, c, m)``."""
+        c = self.moving
+        a, b = torch.triu_indices(c, c)
+        eye = torch.eye(c, dtype=torch.float64)
+        steps = torch.cat((eye, eye[a] + eye[b]))
+        cells = [*self._own, j]
+        location = self._true_locations[cells].repeat(len(steps), 1, 1)
+        location[:, j] += SPLIT * steps
+        location[:, -1] -= SPLIT * steps
+        bias = self._true_bias[cells].clone()
+        bias[[j, -1]] -= math.log(2)
+        form = difference(self._to_atoms(location, bias.expand(len(steps), -1), cells)) / SPLIT**2
+        out = form.new_zeros(c, c, form.shape[-1])
+        out[a, b] = out[b, a] = (form[c:] - form[a] - form[b]) / 2
+        return out
+
+    def _order(self, mean: Tensor, apart: Tensor) -> Tensor:
         """The loss to leading order, for t = 1 ``(r,)``."""
-        weights, cells, dim = self._true_bias.exp(), list(self.cells), self.layout.dim
-        alone = belongs.sum(0) == 1
+        weights, sizes, dim = self._true_bias.exp(), self._sizes, self.layout.dim
         size = mean[..., :dim].norm(dim=-1) + mean[..., dim:-1].norm(dim=-1)
-        first = (weights * (alone * size + mean[..., -1].abs())).sum(-1)
-        return first + (weights[cells] * share * ~alone[cells] * apart.square().sum(-1)).sum(-1)
+        first = (weights * ((sizes == 1) * size + mean[..., -1].abs())).sum(-1)
+        return first + ((weights / sizes)[list(self.cells)] * apart.square().sum(-1)).sum(-1)
 
     def _to_atoms(self, location: Tensor, bias: Tensor, cells: list[int]) -> Tensor:
         """Atoms ``(r, k, q)`` at locations ``(r, k, c)``; what does not move is that of the true atoms ``cells``."""
         layout, dim = self.layout, self.layout.dim
         out = self.truth[:, cells].expand(len(location), -1, -1).clone()
         slope = location[..., :dim]
-        if layout.score.name == "perturbed_cosine":  # u = beta1 / (|beta1| + tau1), undone
-            slope = slope * (REACH / slope.norm(dim=-1, keepdim=True).clamp_min(1e-300)).clamp_max(1.0)
-            slope = out[..., [dim + 1]] * slope / (1 - slope.norm(dim=-1, keepdim=True))
-        out[..., layout.slope] = slope
+        if "radial" in layout.score.traits:
+            if layout.translated:
+                slope = slope * (REACH / slope.norm(dim=-1, keepdim=True).clamp_min(1e-300)).clamp_max(1.0)
+            out = layout.with_seen(out, slope)
+        else:
+            out[..., layout.slope] = slope
         out[..., layout.bias] = bias
         out[..., [c for c in layout.parting if c >= dim]] = location[..., dim:]
         return out
@@ -243,8 +232,8 @@ class _Ratio:
 class Least:
     """The least ratio that a search found at one scale of the loss.
 
-    scale : asked for. loss, distance : of the measure found, atoms ``(1, k, q)``. agreed, among : how many of the
-    searches that were carried to their end came within ten per cent of the least ratio, and how many there were.
+    scale : asked for. loss, distance : of the measure found, atoms ``(1, k, q)``. agreed, among : of the starts that
+    were followed at this scale, how many came within ten per cent of the least ratio by themselves.
     """
 
     scale: float
@@ -273,121 +262,42 @@ def least_ratios(
     difference : of atoms ``(r, k, q)`` from the truth, ``(r, m)``; its Euclidean norm is the distance. For a Hellinger
     distance these are differences of square roots of densities, each times the root of half its cell's volume.
     loss : of atoms ``(r,)``, by which the ends of the search are judged; the search itself uses that of ``near``.
-    Random starts are followed a while at the middle scale. The best of them are followed at every scale, and from where
-    the best at any scale ends the search goes on at all of them.
-    scales : positive. starts : at least 6. Raises ValueError otherwise.
+    Random starts are followed a while at the middle scale, the ten best of them at every scale, and from the two best
+    ends at any scale the search goes on at all of them.
+    scales : positive. starts : at least 10. Raises ValueError otherwise.
     """
     if starts < KEPT or not scales or not min(scales) > 0:
         raise ValueError(f"a search needs positive scales and {KEPT} or more starts, got {tuple(scales)} and {starts}")
     stream = torch.Generator().manual_seed(seed)
-    z = near.starts(starts, stream)
+    z = torch.randn(starts, near.size, generator=stream, dtype=torch.float64)
     levels = torch.tensor(scales, dtype=torch.float64)
     many = len(scales)
 
-    def follow(z: Tensor, at: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    def follow(z: Tensor, at: Tensor, steps: int) -> Tensor:
         """Every start ``(m, p)`` at every scale ``(l,)``: the ends ``(l, m, p)``, from the least ratio on."""
         end = iterate(
             _Ratio(near, difference, at.repeat_interleave(len(z))), LBFGS(tolerance=1e-4), z.repeat(len(at), 1), steps
         )
         order = end.value.view(len(at), -1).argsort(1)
-        return end.z.view(len(at), len(z), -1).take_along_dim(order[..., None], 1), order
+        return end.z.view(len(at), len(z), -1).take_along_dim(order[..., None], 1)
 
-    rough = follow(z, levels.sort().values[[many // 2]], FIRST)[0][0, :KEPT]
-    fine = follow(rough, levels, SECOND)[0]
-    last = follow(torch.cat((fine[:, 0], fine[many // 2, 1:3])), levels, THIRD)[0]
-    ends = torch.cat((fine, last), 1)
-    among = ends.shape[1]
-    with torch.no_grad():
-        atoms = near.atoms(ends.flatten(0, 1), levels.repeat_interleave(among))
-        losses, distances = loss(atoms).view(many, -1), difference(atoms).norm(dim=-1).view(many, -1)
-    ratio = distances / losses
-    found = []
+    rough = follow(z, levels.sort().values[[many // 2]], FIRST)[0, :KEPT]
+    fine = follow(rough, levels, SECOND)
+    ends = torch.cat((fine, follow(fine[:, :2].flatten(0, 1), levels, THIRD)), 1)
+
+    def judged(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Atoms, losses and distances of the ends ``(l, m, p)``, the last two ``(l, m)``."""
+        with torch.no_grad():
+            atoms = near.atoms(z.flatten(0, 1), levels.repeat_interleave(z.shape[1]))
+            return atoms, loss(atoms).view(many, -1), difference(atoms).norm(dim=-1).view(many, -1)
+
+    atoms, losses, distances = judged(ends)
+    _, losses_alone, distances_alone = judged(fine)
+    ratio, alone, found = distances / losses, distances_alone / losses_alone, []
     for i, best in enumerate(ratio.argmin(1).tolist()):
-        agreed = int((ratio[i] <= CLOSE * ratio[i, best]).sum())
-        at = i * among + best
+        agreed = int((alone[i] <= CLOSE * ratio[i, best]).sum())
+        at = i * ends.shape[1] + best
         found.append(
-            Least(scales[i], float(losses[i, best]), float(distances[i, best]), atoms[at : at + 1], agreed, among)
+            Least(scales[i], float(losses[i, best]), float(distances[i, best]), atoms[at : at + 1], agreed, KEPT)
         )
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class BoundCase:
-    """A truth of a regression model in d = 2, and how the atoms of a fit are shared among its cells.
-
-    truth : rows of the gate's parameters and the expert's. cells : one or several assignments, each with the true atom
-    of every fitted atom; the least over them counts. half_width, radial, angles : of the polar design. scales : of the
-    loss. starts, seed : of the search.
-    """
-
-    gate: str
-    truth: tuple[tuple[float, ...], ...]
-    cells: tuple[tuple[int, ...], ...]
-    expert: str = "tanh"
-    half_width: float = 3.0
-    radial: int = 5
-    angles: int = 12
-    scales: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
-    starts: int = 48
-    seed: int = 1
-
-    @property
-    def model(self) -> RegressionMoE:
-        """The model."""
-        return regression_model(self.gate, self.expert, 2)
-
-    def search(self) -> tuple[Least, ...]:
-        """The least ratio at every scale; see :func:`least_ratios`. A second call gives the first one's result."""
-        return _searched(self)
-
-
-@cache
-def _searched(case: BoundCase) -> tuple[Least, ...]:
-    model, truth = case.model, torch.tensor(case.truth, dtype=torch.float64)[None]
-    model.layout.check(truth)
-    design = polar(case.half_width, case.radial, case.angles)
-    root, known = design.weights.sqrt(), model.mean(truth, design.nodes)
-
-    def difference(atoms: Tensor) -> Float[Tensor, "r m"]:
-        return root * (model.mean(atoms, design.nodes) - known)
-
-    def loss(atoms: Tensor) -> Float[Tensor, " r"]:
-        return L1(compare_atoms(atoms, truth, model.layout)[0])
-
-    found = [
-        least_ratios(
-            RegressionNeighbourhood(model.layout, truth, cells).whitened(difference), difference, loss, case.scales,
-            case.starts, case.seed,
-        )
-        for cells in case.cells
-    ]  # fmt: skip
-    return tuple(min(at, key=lambda one: one.ratio) for at in zip(*found, strict=True))
-
-
-@dataclass(frozen=True)
-class InverseBounds:
-    """The least ratios of several cases, by label, shown as a table in a notebook."""
-
-    found: Mapping[str, tuple[Least, ...]]
-
-    @staticmethod
-    def of(cases: Mapping[str, BoundCase]) -> InverseBounds:
-        """Search in every case."""
-        return InverseBounds({label: case.search() for label, case in cases.items()})
-
-    def _repr_markdown_(self) -> str:
-        scales = [one.scale for one in next(iter(self.found.values()))]
-        head = "| " + " | ".join(f"loss {s:g}" for s in scales) + " | power | agreed |"
-        lines = [f"| case {head}", "|---|" + "---|" * (len(scales) + 2)]
-        for label, least in self.found.items():
-            ratios = " | ".join(f"{one.ratio:.1e}" for one in least)
-            agreed = ", ".join(f"{one.agreed}" for one in least)
-            lines.append(f"| {label} | {ratios} | {power(least):.2f} | {agreed} of {least[0].among} |")
-        return "\n".join(lines)
-
-
-def power(found: Sequence[Least]) -> float:
-    """The slope of log ratio on log loss over the scales up to 0.1: 0 for a ratio that is bounded below."""
-    local = [one for one in found if one.scale <= 0.1]
-    logs = np.log([[one.loss, max(one.ratio, 1e-300)] for one in local]).T
-    return float(np.polyfit(*logs, 1)[0])

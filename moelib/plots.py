@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from moelib.bound_cases import InverseBounds
     from moelib.fisher import BandCheck
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
@@ -276,6 +277,33 @@ def costs(timings: Timings) -> Figure:
         axes.set_ylabel("ms a fit and evaluation")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    return figure
+
+
+def inverse_bounds(bounds: InverseBounds) -> Figure:
+    """The least distance over loss that searches found against the loss, one line per case; flat is bounded below.
+
+    Ratios below 10^-6, which are 0 but for rounding and the search's precision, stand on the lower edge as triangles.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    edge = 1e-6
+    for i, (label, found) in enumerate(bounds.found.items()):
+        ratios = np.array([one.ratio for one in found])
+        colour, nothing = COLOURS[i % len(COLOURS)], ratios < edge
+        axes.plot(
+            [one.loss for one in found], np.maximum(ratios, edge), ("-", ":")[i // len(COLOURS) % 2], color=colour,
+            marker="v" if nothing.all() else MARKERS[i % len(MARKERS)], markersize=4, linewidth=1.2, label=label,
+            clip_on=False,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=edge)
+    axes.set_xlabel("loss")
+    axes.set_ylabel("least distance over loss")
+    axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     figure.tight_layout()
     return figure
 

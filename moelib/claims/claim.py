@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from moelib.fingerprint import RATES, SYMBOLIC, fingerprint
+from moelib.fingerprint import RATES, SEARCHES, SYMBOLIC, fingerprint
 
 if TYPE_CHECKING:
     from moelib.study import Study
@@ -33,10 +33,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Check:
-    """A symbolic check: the function ``module:name`` that returns a Verdict, and its keyword arguments."""
+    """A check: the function ``module:name`` that returns a Verdict, and its keyword arguments."""
 
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether the check is exact; a numerical one measures."""
+        return self.function.startswith("moelib.symbolic.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ class Claim:
 
     def fingerprint(self, study: Study | None = None) -> str:
         """Hash of the claim, of the code that decides it, and of the study: its own, unless another was run."""
-        decides = fingerprint(SYMBOLIC) if self.check else fingerprint(RATES) if self.measurement else ""
+        decides = ""
+        if self.check:
+            decides = fingerprint(SYMBOLIC if self.check.symbolic else SEARCHES)
+        elif self.measurement:
+            decides = fingerprint(RATES)
         experiment = ""
         if self.measurement:
             from moelib.claims import STUDIES

@@ -1,4 +1,4 @@
-"""Deciding claims: run the symbolic check, or run the study and judge the rate that it measured."""
+"""Deciding claims: run the check, or run the study and judge the rate that it measured."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SHARE = 0.95  # of the fits must be certified at every size that a slope uses
 
 
 def check(name: str) -> Verdict:
-    """The verdict of a claim's symbolic check. Raises ValueError when the claim has none."""
+    """The verdict of a claim's check. Raises ValueError when the claim has none."""
     claim = look_up(name)
     if claim.check is None:
-        raise ValueError(f"claim {name!r} has no symbolic check")
+        raise ValueError(f"claim {name!r} has no check")
     module, function = claim.check.function.split(":")
     verdict: Verdict = getattr(import_module(module), function)(**claim.check.arguments)
     return verdict
@@ -52,8 +52,13 @@ def evaluate(chapter: str, *results: StudyResult) -> Outcomes:
 
 
 def decide(claim: Claim) -> Outcome:
-    """The outcome of a symbolic check: derived, certified (a certificate decided it) or failing."""
+    """The outcome of a check: derived, certified (a certificate decided it) or failing.
+
+    Of a numerical one: measured or not_confirmed.
+    """
     verdict = check(claim.id)
+    if claim.check and not claim.check.symbolic:
+        return _outcome(claim, "measured" if verdict.holds else "not_confirmed", verdict.detail)
     status = ("certified" if verdict.certificate else "derived") if verdict.holds else "failing"
     return _outcome(claim, status, verdict.detail)
 
