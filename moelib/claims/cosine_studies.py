@@ -17,7 +17,8 @@ TAUS = (1e-3, 1e-2, 1.0, 10.0)  # besides
 # of 30,000 random small rational ones: of the ten whose information is best conditioned under both routers, the one
 # whose worst list of first derivatives and second ones of an over-fitted atom is best conditioned (2,500). Theta bounds
 # each coordinate of a slope by 10 and gives the two atoms of a cell equal weights. The over-fitted vanilla router is
-# followed to 10^14.
+# followed to 10^14. Changed since, after a first run: the vanilla router's starts have lengths of their own in
+# each replicate; before, all replicates of a size shared them, and what is undetermined jumped from size to size.
 TRUTH = ((-0.4, -0.4, 0.0, -0.5, -2.0, -1.0), (-0.6, 0.3, 0.0, 2.0, 0.0, 1.0))
 
 
