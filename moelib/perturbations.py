@@ -90,8 +90,8 @@ class PerturbationTable:
     def _repr_markdown_(self) -> str:
         size = f"$10^{{{np.log10(self.n):g}}}$"
         head = (
-            r"| $\tau$ | largest $\lVert u^*\rVert$ | condition | sd of $u_1 - u_2$, relative | sd of $\beta_1$ | sd of "
-            f"$(a, b)$ | exact: median loss at {size} | one atom too many: median loss | certified, at least |"
+            r"| $\tau$ | largest $\lVert u^*\rVert$ | condition | sd of $u_1 - u_2$, relative | sd of $\beta_1$ | "
+            f"sd of $(a, b)$ | exact: median loss at {size} | one atom too many: median loss | certified, at least |"
         )
         out = [head, "|---|---|---|---|---|---|---|---|---|"]
         for p, exact, over, certified in self.rows:

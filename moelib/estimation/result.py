@@ -163,8 +163,9 @@ def best_of(ends: Ends, hidden: Callable[[Tensor], Tensor] | None = None) -> Fit
     rows = torch.arange(len(ends.value))
     # an end that is not stationary must be better by more than the tolerance to be preferred
     score = ends.value + DECREASE * ~stationary(ends)
-    # of ends that rounding alone tells apart the first, so that it does not choose what is undetermined
-    best = (score <= score.amin(1, keepdim=True) + ROUNDED).int().argmax(1)
+    # of ends that rounding alone tells apart the first that does without the truth: it chooses what is undetermined
+    equal = score <= score.amin(1, keepdim=True) + ROUNDED
+    best = (equal.int() + (equal & ends.truth_free).int()).argmax(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
     same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
     left_open = torch.zeros_like(ends.value) if hidden is None else hidden(ends.atoms)
