@@ -33,10 +33,10 @@ class BoundCase:
     cells: tuple[tuple[int, ...], ...]
     expert: str = "tanh"
     half_width: float = 3.0
-    radii: int = 5
-    angles: int = 12
+    radii: int = 6
+    angles: int = 24
     scales: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
-    starts: int = 96
+    starts: int = 48
     seed: int = 1
     loss: Literal["quotient", "published"] = "quotient"
 
