@@ -32,7 +32,7 @@ _HOME = {
     "RegressionNeighbourhood": "inverse_bounds",
     "least_ratios": "inverse_bounds",
     "least_selection": "selection",
-    "selection_distance": "selection",
+    "selections": "selection",
     # estimating
     "LeastSquaresFit": "estimation.fit",
     "LikelihoodFit": "estimation.maximum_likelihood",

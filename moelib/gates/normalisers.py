@@ -128,10 +128,14 @@ def normalised_sigmoid_symbolic(scores: Sequence[sympy.Expr]) -> list[sympy.Expr
 def top_k(K: int) -> Normaliser:
     """Softmax over the K components that bid the most; the others weigh exactly nothing.
 
-    Raises ValueError for K below one.
+    Raises ValueError for K below one and, when called, for K above the number of components.
     """
     if K < 1:
         raise ValueError(f"at least one component must be selected, got K = {K}")
+
+    def checked(k: int) -> None:
+        if K > k:
+            raise ValueError(f"no more components can be selected than there are, got K = {K} of {k}")
 
     def numeric(scores: Tensor, bids: Tensor | None = None) -> Tensor:
         r"""Softmax over the selected components; of equal bids the first is selected.
@@ -141,6 +145,7 @@ def top_k(K: int) -> Normaliser:
         scores : ``(r, n, k)``. bids : ``(r, n, k)``, the scores without the bias; by default the scores.
         T : the K components with the highest bids. Source: nguyen2024topk.
         """
+        checked(scores.shape[-1])
         order = (scores if bids is None else bids).argsort(stable=True, dim=-1, descending=True)
         others = scores.new_ones(scores.shape).scatter(-1, order[..., :K], 0.0).bool()
         return softmax_numeric(scores.masked_fill(others, float("-inf")))
@@ -149,7 +154,8 @@ def top_k(K: int) -> Normaliser:
         """The weights where the components ``selected``, by default the first K, bid the most, as exact algebra."""
         import sympy
 
-        chosen = range(min(K, len(scores))) if selected is None else selected
+        checked(len(scores))
+        chosen = range(K) if selected is None else selected
         weights = dict(zip(chosen, softmax_symbolic([scores[i] for i in chosen]), strict=True))
         return [weights.get(i, sympy.S.Zero) for i in range(len(scores))]
 
