@@ -63,8 +63,9 @@ class Layout:
     def check(self, atoms: Tensor) -> None:
         """Raise ValueError for atoms ``(r, k, q)`` that are no measures.
 
-        That is: rows of another length, numbers that are not finite, a temperature or a variance that is not positive,
-        and a shared parameter that differs between the atoms of a measure.
+        That is: rows of another length, numbers that are not finite, a temperature, a variance or a perturbation that
+        is not positive, a shared or known parameter that differs between the atoms of a measure, and a slope 0 under
+        the vanilla cosine router.
         """
         if atoms.ndim != 3 or atoms.shape[-1] != self.coordinates:
             shape = tuple(atoms.shape)
@@ -77,9 +78,13 @@ class Layout:
             place += p.size(self.dim)
             if p.constraint == "positive" and values.numel() and values.min() <= 0:
                 what = {"tau": "a temperature tau", "nu": "a variance nu"}.get(p.name, p.name)
-                raise ValueError(f"{what} must be positive, got {values.min():g}")
-            if p.role == "shared" and (values != values[:, :1]).any():
+                none = self.score.name == PERTURBED and p.role == "known" and values.min() == 0
+                hint = f"; without perturbations the gate is {COSINE!r}" if none else ""
+                raise ValueError(f"{what} must be positive, got {values.min():g}{hint}")
+            if p.role in ("shared", "known") and (values != values[:, :1]).any():
                 raise ValueError(f"{p.name} is one number for all atoms of a measure, got different ones")
+        if self.directional and (atoms[..., self.slope] == 0).all(-1).any():
+            raise ValueError(f"a slope beta1 of the gate {COSINE!r} must not be 0, where its cosine has no value")
 
     def columns(self, role: str) -> tuple[int, ...]:
         """The coordinates of the parameters of a role, such as "shared"."""

@@ -13,7 +13,7 @@ from moelib.experts import EXPERTS
 from moelib.formula import Formula, look_up
 from moelib.gates.catalogue import GATES
 from moelib.gates.normalisers import SOFTMAX, Normaliser
-from moelib.layout import Layout
+from moelib.layout import COSINE, Layout
 from moelib.ops import torch_world
 
 
@@ -46,19 +46,32 @@ class RegressionMoE:
         return self
 
     def mean(self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "*r_or_shared n d"]) -> Float[Tensor, "r n"]:
-        """The regression function of atoms ``(r, k, q)`` at x ``(n, d)`` or ``(r, n, d)``: ``(r, n)``."""
+        """The regression function of atoms ``(r, k, q)`` at x ``(n, d)`` or ``(r, n, d)``: ``(r, n)``.
+
+        Raises ValueError under the vanilla cosine router for a point 0.
+        """
+        self._check(x)
         gate = self.score.size(self.dim)
         weights = self.normaliser.numeric(self.score.numeric(x, atoms[..., :gate]))
         return (weights * self.expert.numeric(x, atoms[..., gate:])).sum(-1)
 
     def expansion(self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "*r_or_shared n d"]) -> Expansion:
-        """The regression function at x with its first and second derivatives in the atoms."""
+        """The regression function at x with its first and second derivatives in the atoms.
+
+        Raises ValueError under the vanilla cosine router for a point 0.
+        """
+        self._check(x)
         gate = self.score.size(self.dim)
         s, ds, dds = jet(self.score, x, atoms[..., :gate])
         h, dh, ddh = jet(self.expert, x, atoms[..., gate:])
         weights = self.normaliser.numeric(s)
         mean = (weights * h).sum(-1)
         return Expansion(weights, mean, weights * (h - mean[..., None]), ds, dds, dh, ddh)
+
+    def _check(self, x: Tensor) -> None:
+        # elsewhere nothing is looked at: this is done at every step of a fit
+        if self.score.name == COSINE and not x.any(-1).all():
+            raise ValueError(f"x = 0 has no cosine under the gate {COSINE!r}: a design needs points other than 0")
 
 
 def regression_model(gate: str = "softmax", expert: str = "tanh", dim: int = 1) -> RegressionMoE:

@@ -120,7 +120,6 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         f"{SQUARES} -> s.square()": NOTHING,
         f"{SQUARES} -> s.square() + (self.weights * s.square()).sum(-1, keepdim=True)": NOTHING,
     },
-    "symbolic top_k": {"min(K, len(scores)) -> min(len(scores), K)": "the smaller of two numbers"},
     "sympy distance": {"zip(w, x, strict=True) -> zip(x, w, strict=True)": "a difference is squared"},
     "torch softplus": {
         "torch.logaddexp(z, torch.zeros_like(z)) -> torch.logaddexp(torch.zeros_like(z), z)": "addition commutes"
