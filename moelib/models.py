@@ -202,7 +202,8 @@ def _radial_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Te
     there, back, ahead, behind = (
         formula.numeric(points, probe) for points in (size * axes[0], -size * axes[0], axes[:1], axes[-1:])
     )
-    stretch = (there - back) / (ahead - behind) / size  # c at x over c at a unit vector, (r, n, k)
+    # c at x over c at a unit vector, (r, n, k); at x = 0, where only the perturbed router has a value, it is not needed
+    stretch = (there - back) / (ahead - behind) / size.masked_fill(size == 0, 1.0)
     own = x.new_tensor([float(p.role != "known") for p in formula.params for _ in range(p.size(d))])
     parts = []
     at_axes = jet(replace(formula, traits=formula.traits - {"radial"}), axes, values)

@@ -113,3 +113,57 @@ def test_what_is_no_split_is_a_difference() -> None:
 def test_another_dimension_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="dimension 1 or 2; got 3"):
         contrast(TRUTH, TRUTH, "tanh", dim=3)
+
+
+COSINE = [(0.6, 0.8, 0.5, 1.0, -0.5, 0.25), (1.0, 0.0, 0.0, -1.0, 0.5, 1.0)]
+TAU = (0.1, 0.1)
+
+
+def perturbed(rows: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    return [(*row[:3], *TAU, *row[3:]) for row in rows]
+
+
+def test_a_length_is_seen_by_the_published_loss_alone() -> None:
+    """Twice as long a slope: published loss e^0.5 * 1; under the perturbed router the function changes as well."""
+    longer = [(1.2, 1.6, *COSINE[0][2:]), COSINE[1]]
+    found = contrast(COSINE, longer, "tanh", gate="cosine", dim=2)
+    assert found.difference < SUM[FLOAT64]
+    close(found.loss, 0.0, SUM[FLOAT64])
+    close(found.published, math.exp(0.5))
+    assert found._repr_markdown_().endswith("Voronoi loss: 0; published loss: 1.65") or found.loss > 0
+    seen = contrast(perturbed(COSINE), perturbed(longer), "tanh", gate="perturbed_cosine", dim=2)
+    assert seen.difference > 1e-3
+    assert seen.loss > 0.01
+    assert contrast(TRUTH, TRUTH, "tanh").published is None
+
+
+def test_the_twin_of_a_cosine_router_is_no_loss() -> None:
+    """(u1, u2) -> (-u2, -u1), for k = d = 2; the published loss sees slopes that are elsewhere."""
+    (*u1, b1, a1, c1, e1), (*u2, b2, a2, c2, e2) = COSINE
+    twin = [(-u2[0], -u2[1], b1, a1, c1, e1), (-u1[0], -u1[1], b2, a2, c2, e2)]
+    found = contrast(COSINE, twin, "tanh", gate="cosine", dim=2)
+    assert found.difference < SUM[FLOAT64]
+    close(found.loss, 0.0, SUM[FLOAT64] * 10)
+    assert found.published > 1
+
+
+def test_translations_of_a_perturbed_router_are_no_loss() -> None:
+    """u = beta1 / (|beta1| + tau1) moved by (0.05, -0.1) for both atoms, by hand."""
+    rows = []
+    for x, y, *rest in perturbed(COSINE):
+        size = math.hypot(x, y) + TAU[0]
+        u = (x / size + 0.05, y / size - 0.1)
+        length = math.hypot(*u)
+        rows.append((TAU[0] * u[0] / (1 - length), TAU[0] * u[1] / (1 - length), *rest))
+    found = contrast(perturbed(COSINE), rows, "tanh", gate="perturbed_cosine", dim=2)
+    assert found.difference < SUM[FLOAT64] * 10
+    close(found.loss, 0.0, SUM[FLOAT64] * 100)
+
+
+def test_cosine_rows_that_are_no_measures_are_one_sentence() -> None:
+    with pytest.raises(ValueError, match="beta1 of the gate 'cosine' must not be 0"):
+        contrast(COSINE, [COSINE[0], (0.0, 0.0, *COSINE[1][2:])], "tanh", gate="cosine", dim=2)
+    with pytest.raises(ValueError, match="inputs of dimension 2; got 1"):
+        contrast([(1.0, 0.0, 1.0, 1.0)], [(1.0, 0.0, 1.0, 1.0)], "tanh", gate="cosine")
+    with pytest.raises(ValueError, match="q = 6 coordinates, got \\(1, 2, 8\\)"):
+        contrast(perturbed(COSINE), COSINE, "tanh", gate="cosine", dim=2)

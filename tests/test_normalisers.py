@@ -50,7 +50,7 @@ def test_the_law_refuses_a_wrong_formula(case, form) -> None:
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_the_two_forms_agree_in_value_and_gradient(normaliser, k) -> None:
     """Top-K where the first two bid the most, a contaminated gate at k proportions, the hierarchy of 3 leaves."""
-    size = {"contaminated": 1, "hierarchical": 5}.get(normaliser.name, k)
+    size = {"contaminated": 1, "hierarchical": 5, "top_k": max(k, 2)}.get(normaliser.name, k)
     symbols = sympy.symbols(f"s1:{size + 1}", real=True)
     numeric = called(normaliser.name, normaliser.numeric)
     weights = called(normaliser.name, normaliser.symbolic)(symbols)
@@ -68,7 +68,7 @@ def test_the_two_forms_agree_in_value_and_gradient(normaliser, k) -> None:
         close(jacobian, slope, GRADIENT[FLOAT64])
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_any_number_of_components_may_be_selected(size) -> None:
     stream = torch.Generator().manual_seed(23)
     scores = torch.randn(1, 6, 4, generator=stream, dtype=torch.float64)
@@ -81,6 +81,13 @@ def test_any_number_of_components_may_be_selected(size) -> None:
 def test_a_selection_of_none_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="at least one component must be selected, got K = 0"):
         top_k(0)
+
+
+def test_a_selection_of_more_than_there_are_is_one_sentence() -> None:
+    sentence = "no more components can be selected than there are, got K = 3 of 2"
+    for weights, scores in ((top_k(3).numeric, torch.zeros(1, 1, 2)), (top_k(3).symbolic, sympy.symbols("s1:3"))):
+        with pytest.raises(ValueError, match=sentence):
+            weights(scores)
 
 
 def test_the_selection_does_not_see_the_bias() -> None:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from matplotlib import pyplot as plt
 
 from moelib import plots
+from moelib.bound_cases import InverseBounds
 from moelib.claims import STUDIES
 from moelib.fisher import BandCheck
+from moelib.inverse_bounds import Least
 from moelib.results import LABELS, StudyResult
 
 SIZES = [10**3, 10**5, 10**8, 10**10, 10**13]
@@ -115,3 +118,19 @@ def test_standard_deviations_stand_over_their_band() -> None:
     assert lines[0].get_ydata().tolist() == [2.0, 1.001, 1.000001]
     assert len({(line.get_color(), line.get_linestyle()) for line in lines[:7]}) == 7
     assert shaded(axes)[1] == pytest.approx(1e5)
+
+
+def test_inverse_bounds_are_drawn_over_the_loss_and_zeros_on_the_edge() -> None:
+    def case(power: float, factor: float = 0.01) -> tuple[Least, ...]:
+        return tuple(Least(s, s, factor * s ** (1 + power), torch.zeros(1, 2, 6), 1, 1) for s in (0.3, 0.1, 0.01))
+
+    (axes,) = plots.inverse_bounds(
+        InverseBounds({"flat": case(0), "falls": case(1), "zero": case(0, 1e-14)})
+    ).figure.axes
+    flat, falls, zero = axes.lines
+    assert flat.get_ydata() == pytest.approx([0.01] * 3)
+    assert falls.get_ydata() == pytest.approx([0.003, 0.001, 0.0001])
+    assert zero.get_ydata() == pytest.approx([1e-6] * 3)
+    assert zero.get_marker() == "v"
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_ylim()[0]) == ("log", "log", 1e-6)
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["flat", "falls", "zero"]

@@ -134,7 +134,7 @@ def top_k(K: int) -> Normaliser:
         raise ValueError(f"at least one component must be selected, got K = {K}")
 
     def checked(k: int) -> None:
-        if K > k:
+        if k < K:
             raise ValueError(f"no more components can be selected than there are, got K = {K} of {k}")
 
     def numeric(scores: Tensor, bids: Tensor | None = None) -> Tensor:

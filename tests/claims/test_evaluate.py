@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from moelib.claims import STUDIES, Claim, registry, status_rows
+from moelib.claims import STUDIES, Claim, cosine_bounds, registry, status_rows
 from moelib.claims import evaluate as module
 from moelib.claims.evaluate import check, evaluate, judge, simulate
 from moelib.experiments import Experiment
+from moelib.fingerprint import SEARCHES, SYMBOLIC, fingerprint
 from moelib.fisher import fisher_band
 from moelib.results import StudyResult
 
@@ -145,6 +147,20 @@ def test_a_verdict_becomes_an_outcome(told, status, monkeypatch) -> None:
     claim = next(c for c in CLAIMS if c.check)
     outcome = module.decide(claim)
     assert (outcome.status, outcome.detail, outcome.fingerprint) == (status, "Decided.", claim.fingerprint())
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, "measured"), (False, "not_confirmed")])
+def test_a_numerical_check_measures(holds, status, monkeypatch) -> None:
+    monkeypatch.setattr(module, "check", lambda name: verdict(holds))
+    assert all(module.decide(claim).status == status for claim in cosine_bounds.CLAIMS)
+
+
+def test_a_numerical_check_depends_on_the_code_that_searches(monkeypatch) -> None:
+    home, claim = import_module("moelib.claims.claim"), cosine_bounds.CLAIMS[0]
+    before = claim.fingerprint()
+    for parts, same in ((SYMBOLIC, True), (SEARCHES, False)):
+        monkeypatch.setattr(home, "fingerprint", lambda p, changed=parts: "other" if p == changed else fingerprint(p))
+        assert (claim.fingerprint() == before) == same
 
 
 def test_a_chapter_is_evaluated_in_the_order_of_its_claims(monkeypatch) -> None:

@@ -47,7 +47,6 @@ EXACT: dict[str, list[tuple[list[Any], tuple[Any, ...]]]] = {
         (logs(5, 2, 1), (R(5, 7), R(2, 7), 0)),
         (logs(3, 3, 3, 3), (R(1, 2), R(1, 2), 0, 0)),
         (logs(1, 3), (R(1, 4), R(3, 4))),
-        (logs(7), (1,)),
     ],
     "contaminated": [([R(1, 4)], (R(3, 4), R(1, 4))), ([R(2, 3)], (R(1, 3), R(2, 3)))],
     "hierarchical": [  # odds inside the groups (1 : 3), (5), of the groups 2 : 6; then (2 : 1), (7), and 1 : 1/3
@@ -361,6 +360,8 @@ SYMBOLIC["hierarchical"].append(
 )
 NUMERIC["hierarchical"] += [Law("counts", counts_its_scores(torch.zeros(1, 1, n)), list) for n in (4, 6)]
 SYMBOLIC["hierarchical"] += [Law("counts", counts_its_scores([sympy.S.Zero] * n), list) for n in (4, 6)]
+NUMERIC["top_k"].append(Law("enough", counts_its_scores(torch.zeros(1, 1, 1)), list))
+SYMBOLIC["top_k"].append(Law("enough", counts_its_scores([sympy.S.Zero]), list))
 NUMERIC["top_k"].append(
     Law("by bids", by_bids, lambda s, bids: NORMALISERS["top_k"].numeric(s.flip(-1), bids.flip(-1)).flip(-1))
 )  # of equal bids the last
