@@ -82,6 +82,24 @@ def tensor_gauss_legendre(half_width: float, nodes: int) -> QuadratureDesign:
     return QuadratureDesign(torch.cartesian_prod(line.nodes[:, 0], line.nodes[:, 0]), weights / weights.sum())
 
 
+def polar(half_width: float, radii: int, angles: int) -> QuadratureDesign:
+    """Nodes of the uniform law on the disc of radius half_width, d = 2: Gauss-Legendre in radius, even in angle.
+
+    There are radii * angles, the angle running faster; none of them is at 0, where the cosine of an input has no
+    value. Polynomials of a degree below ``angles`` and at most 2 radii - 2 are integrated exactly. Raises ValueError
+    for half_width <= 0 and for fewer than one radius or three angles.
+    """
+    _check(half_width, radii)
+    if angles < 3:
+        raise ValueError(f"a polar design needs at least 3 angles, got {angles}")
+    line = gauss_legendre(half_width / 2, radii)
+    r = line.nodes[:, 0] + half_width / 2
+    turn = 2 * math.pi * (torch.arange(angles, dtype=torch.float64) + 0.5) / angles
+    nodes = r[:, None, None] * torch.stack((turn.cos(), turn.sin()), -1)
+    weights = (line.weights * r)[:, None].expand(-1, angles).flatten()
+    return QuadratureDesign(nodes.flatten(0, 1), weights / weights.sum())
+
+
 def low_discrepancy(half_width: float, nodes: int, dim: int) -> QuadratureDesign:
     """The first Sobol' points, unscrambled, on the cube [-half_width, half_width]^dim, all with the same weight.
 

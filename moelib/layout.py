@@ -14,6 +14,7 @@ from moelib.measures import Copies, MixingMeasure
 # Scores by what their activations are; tests decide it for every activation of the catalogue.
 HOMOGENEOUS_ROUTERS = {"activated_relu", "activated_leaky_relu", "activated_square", "activated_cube"}
 ODD_ROUTERS = {"activated_tanh", "activated_sigmoid", "activated_sin", "activated_cube"}  # up to a constant
+COSINE, PERTURBED = "cosine", "perturbed_cosine"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Extent:
     """How far measures reach, in quantities that no translation of the gate changes, each ``(r, .)``.
 
     slopes, biases : differences between gate slopes and between gate biases; where the gate allows no translation of
-    the slopes, twice their size. experts : sizes of expert parameters. temperature ``(r,)``, or None without one.
+    the slopes themselves, twice their size, and 0 where only their directions count. experts : sizes of expert
+    parameters. temperature ``(r,)``, or None without one.
     """
 
     slopes: Tensor
@@ -89,10 +91,11 @@ class Layout:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """For each coordinate of an atom: "slope", "bias" or "temperature" of the gate, or "expert"."""
+        """For each coordinate of an atom: "slope", "bias", "temperature" or "known" of the gate, or "expert"."""
         out: list[str] = []
         for number, p in enumerate(self.params):
             kind = "slope" if p.event_shape else "temperature" if p.name == "tau" else "bias"
+            kind = "known" if p.role == "known" else kind
             out += [kind if number < len(self.score.params) else "expert"] * p.size(self.dim)
         return tuple(out)
 
@@ -113,8 +116,13 @@ class Layout:
 
     @property
     def translated(self) -> bool:
-        """Whether one vector may be added to every gate slope without a change of the weights."""
-        return "translated" in self.score.traits
+        """Whether one vector may be added to every gate slope, as :meth:`seen`, without a change of the weights."""
+        return "translated" in self.score.traits or self.score.name == PERTURBED
+
+    @property
+    def directional(self) -> bool:
+        """Whether the weights see no more of a gate slope than its direction."""
+        return self.score.name == COSINE
 
     @property
     def scaled(self) -> bool:
@@ -164,16 +172,89 @@ class Layout:
         """One column for each free coordinate ``(k*q, p)``: ones where it stands, zeros elsewhere."""
         return indicators(self.free(k), k * self.coordinates)
 
-    def scaling(self, atoms: Tensor) -> Tensor:
-        """For a gate that is :attr:`scaled`, the direction of its scaling in the free coordinates ``(r, p)``.
+    def orbits(self, atoms: Tensor) -> Tensor:
+        """What the function does not see of the free coordinates: directions ``(r, h, p)``, orthogonal to each other.
 
-        The last atom's gate stays, so that what moves are differences from it.
+        Of a gate that is :attr:`scaled` its scaling; the last atom's gate stays, so that what moves are differences
+        from it. Of one that is :attr:`directional` the length of every slope.
         """
-        step = torch.zeros_like(atoms)
-        gate = slice(0, self.gate)
-        step[..., gate] = atoms[..., gate] - atoms[:, -1:, gate]
-        step[..., self.columns("shared")] = atoms[..., self.columns("shared")]
-        return step.flatten(1)[:, [places[0] for places in self.free(atoms.shape[1]).values()]]
+        gate, (r, k, q) = slice(0, self.gate), atoms.shape
+        steps = atoms.new_zeros(r, self.unseen(k), k, q)
+        if self.scaled:
+            steps[:, 0, :, gate] = atoms[..., gate] - atoms[:, -1:, gate]
+            steps[:, 0, :, self.columns("shared")] = atoms[..., self.columns("shared")]
+        elif self.directional:
+            for atom in range(k):
+                steps[:, atom, atom, self.slope] = atoms[:, atom, self.slope]
+        return steps.flatten(2)[..., [places[0] for places in self.free(k).values()]]
+
+    def unseen(self, k: int) -> int:
+        """The number h of directions of the free coordinates that the function does not see, see :meth:`orbits`."""
+        return k if self.directional else int(self.scaled)
+
+    def seen(self, atoms: Tensor) -> Tensor:
+        r"""What the weights see of gate slopes ``(.., d)``.
+
+        Of a cosine router :math:`u = \beta_1 / (\lVert\beta_1\rVert + \tau_1)`, with :math:`\tau_1 = 0` under the
+        vanilla one; of other gates the slopes themselves, over the temperature where :attr:`scaled`.
+        """
+        slope = atoms[..., self.slope]
+        if self.scaled:
+            return slope / atoms[..., self.temperature, None]
+        if self.score.name not in (COSINE, PERTURBED):
+            return slope
+        return slope / (slope.norm(dim=-1, keepdim=True) + self._tau1(atoms))
+
+    def with_seen(self, atoms: Tensor, u: Tensor) -> Tensor:
+        """The atoms ``(.., q)`` with other slopes, of which the weights see u ``(.., d)``; for cosine routers alone.
+
+        NaN where the perturbed router has no such slope, which is where u is as long as 1. The vanilla router gets the
+        old lengths.
+        """
+        out = atoms.clone()
+        length = u.norm(dim=-1, keepdim=True)
+        if self.directional:
+            out[..., self.slope] = u / length * atoms[..., self.slope].norm(dim=-1, keepdim=True)
+        else:
+            out[..., self.slope] = torch.where(length < 1, self._tau1(atoms) * u / (1 - length), torch.nan)
+        return out
+
+    def in_gauge_of(self, atoms: Tensor, truth: Tensor) -> Tensor:
+        """The atoms ``(r, k, q)`` moved so that their last atom has the gate of the truth's ``(1, k, q)``.
+
+        Slopes are moved where they can be translated, biases always; slopes whose length is not seen get the truth's.
+        """
+        out = atoms.clone()
+        out[..., self.bias] += truth[:, -1:, self.bias] - atoms[:, -1:, self.bias]
+        if self.directional:
+            return self.with_seen(truth.expand_as(atoms), self.seen(atoms)).where(self._is_slope, out)
+        if self.translated and self.score.name == PERTURBED:
+            u = self.seen(atoms)
+            return self.with_seen(out, u + self.seen(truth)[:, -1:] - u[:, -1:])
+        if self.translated:
+            out[..., self.slope] += truth[:, -1:, self.slope] - atoms[:, -1:, self.slope]
+        return out
+
+    @property
+    def _is_slope(self) -> Tensor:
+        return torch.tensor([self.slope.start <= c < self.slope.stop for c in range(self.coordinates)])
+
+    def _tau1(self, atoms: Tensor) -> Tensor:
+        names = [p.name for p in self.score.params for _ in range(p.size(self.dim))]
+        return atoms[..., names.index("tau1"), None] if "tau1" in names else torch.zeros_like(atoms[..., :1])
+
+    def across(self, slopes: Tensor) -> Tensor:
+        """For slopes ``(.., d)`` whose length is not seen, what is: directions ``(.., d, d - 1)``, of length 1.
+
+        They are orthogonal to the slope and to each other.
+        """
+        u = slopes / slopes.norm(dim=-1, keepdim=True)
+        eye = torch.eye(self.dim, dtype=slopes.dtype, device=slopes.device)
+        # the reflection that takes the last axis to +-u; its other columns are what is wanted
+        side = torch.where(u[..., -1:] < 0, 1.0, -1.0)
+        v = u - side * eye[-1]
+        mirror = eye - 2 * v[..., :, None] * v[..., None, :] / v.square().sum(-1)[..., None, None]
+        return mirror[..., :-1]
 
     def tied(self, atoms: Tensor) -> Tensor:
         """The atoms with every copy of a shared parameter equal to the first atom's."""
@@ -183,8 +264,11 @@ class Layout:
         return out
 
     def near(self, atoms: Tensor, noise: Tensor) -> Tensor:
-        """Atoms moved by noise ``(.., k, q)``: added, and multiplied as exp(noise) for a temperature."""
+        """Atoms moved by noise ``(.., k, q)``: added, multiplied as exp(noise) for a temperature; not what is known."""
         moved = atoms + noise
+        moved[..., self.columns("known")] = atoms[..., self.columns("known")].expand_as(
+            moved[..., self.columns("known")]
+        )
         if self.temperature is not None:
             moved[..., self.temperature] = (atoms * noise.exp())[..., self.temperature]
         return self.tied(moved)
@@ -192,7 +276,12 @@ class Layout:
     def extent(self, atoms: Tensor) -> Extent:
         """How far measures with atoms ``(r, k, q)`` reach."""
         slopes = atoms[..., self.slope]
-        span = slopes.amax(1) - slopes.amin(1) if self.translated else 2 * slopes.abs().amax(1)
+        if self.directional:
+            span = torch.zeros_like(slopes[:, 0])
+        elif self.translated and self.score.name != PERTURBED:
+            span = slopes.amax(1) - slopes.amin(1)
+        else:  # translations of u keep no difference of slopes, and no u is longer than 1
+            span = 2 * slopes.abs().amax(1)
         biases = atoms[..., self.bias]
         temperature = None if self.temperature is None else atoms[:, 0, self.temperature]
         experts = atoms[..., self.gate : self.gate + self.expert.size(self.dim)].abs().flatten(1)
@@ -203,27 +292,43 @@ class Layout:
 
         Under a router with :math:`\sigma(z) + \sigma(-z)` constant two atoms see
         :math:`\sigma(\omega_1^\top x) - \sigma(\omega_2^\top x)` alone, which :math:`(-\omega_2, -\omega_1)` give too.
+        Under the vanilla cosine router with k = d the :math:`u_i - 2c` are of length 1 as well, with c the point of the
+        slopes' affine hull that is nearest to 0.
         """
-        if self.translated or atoms.shape[1] != 2 or self.score.name not in ODD_ROUTERS:
+        k = atoms.shape[1]
+        if self.directional and k == self.dim:
+            u = self.seen(atoms)
+            along, last = u[:, :-1] - u[:, -1:], u[:, -1:]
+            foot = last - last @ torch.linalg.pinv(along) @ along
+            return atoms, self.with_seen(atoms, u - 2 * foot)
+        if self.translated or k != 2 or self.score.name not in ODD_ROUTERS:
             return (atoms,)
         other = atoms.clone()
         other[..., self.slope] = -atoms.flip(1)[..., self.slope]
         return atoms, other
 
     def measure(self, atoms: Tensor) -> MixingMeasure:
-        r"""The measure in what the weights depend on: slope, logarithm of the weight, the rest.
+        r"""The measure in what the weights depend on: slope as :meth:`seen`, logarithm of the weight, expert.
 
-        A temperature divides the biases, and slopes too where the score is linear: :math:`\beta_1/\tau` and
-        :math:`\beta_0/\tau` are what no scaling changes.
+        A temperature divides the biases: :math:`\beta_1/\tau` and :math:`\beta_0/\tau` are what no scaling changes.
         """
-        if self.temperature is None:
-            return MixingMeasure(atoms, self.dim, self.translated, self.copies)
-        slope, tau = atoms[..., self.slope], atoms[..., self.temperature, None]
-        slope = slope / tau if self.scaled else slope
-        bias = atoms[..., self.bias, None] / tau
-        return MixingMeasure(
-            torch.cat((slope, bias, atoms[..., self.gate :]), -1), self.dim, self.translated, self.copies
-        )
+        bias = atoms[..., self.bias, None]
+        if self.temperature is not None:
+            bias = bias / atoms[..., self.temperature, None]
+        parts = (self.seen(atoms), bias, atoms[..., self.gate :])
+        return MixingMeasure(torch.cat(parts, -1), self.dim, self.translated, self.copies)
+
+    def hidden(self, atoms: Tensor) -> Tensor:
+        r"""Of atoms ``(.., k, q)`` a number that the function may not determine ``(..)``; 0 where there is none.
+
+        :math:`\log\tau` of a gate with a temperature, which is undetermined where it is :attr:`scaled`; the mean
+        :math:`\log\lVert\beta_1\rVert` where it is :attr:`directional`.
+        """
+        if self.temperature is not None:
+            return atoms[..., 0, self.temperature].log()
+        if self.directional:
+            return atoms[..., self.slope].norm(dim=-1).log().mean(-1)
+        return torch.zeros_like(atoms[..., 0, 0])
 
 
 def indicators(places: Mapping[str, tuple[int, ...]], rows: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -99,18 +99,18 @@ class Expansion:
         parts = (self.excess[..., None] * self.ds, self.weights[..., None] * self.dh)
         return torch.cat(parts, -1).flatten(-2)
 
-    def second_along(self, direction: Float[Tensor, " kq"]) -> Float[Tensor, "r n"]:
-        """The second derivative ``(r, n)`` along one direction ``(k*q,)`` of the atoms."""
+    def second_along(self, direction: Float[Tensor, "*r kq"]) -> Float[Tensor, "r n"]:
+        """The second derivative ``(r, n)`` along one direction of the atoms, ``(k*q,)`` or ``(r, k*q)``."""
         k, gate = self.ds.shape[2:]
-        step = direction.view(k, -1)
-        s = (self.ds * step[:, :gate]).sum(-1)
-        h = (self.dh * step[:, gate:]).sum(-1)
+        step = direction.unflatten(-1, (k, -1)).unsqueeze(-3)  # (r or 1, 1, k, q)
+        s = (self.ds * step[..., :gate]).sum(-1)
+        h = (self.dh * step[..., gate:]).sum(-1)
         s = s - (self.weights * s).sum(-1, keepdim=True)
         bent = 2 * self.weights * h * s + self.excess * (s.square() - (self.weights * s.square()).sum(-1, keepdim=True))
         if self.dds is not None:
-            bent = bent + self.excess * torch.einsum("rnkuv,ku,kv->rnk", self.dds, step[:, :gate], step[:, :gate])
+            bent = bent + self.excess * _twice(self.dds, step[..., :gate])
         if self.ddh is not None:
-            bent = bent + self.weights * torch.einsum("rnkuv,ku,kv->rnk", self.ddh, step[:, gate:], step[:, gate:])
+            bent = bent + self.weights * _twice(self.ddh, step[..., gate:])
         return bent.sum(-1)
 
     def curvature(self, c: Float[Tensor, "r n"], jacobian: Float[Tensor, "r n kq"]) -> Float[Tensor, "r kq kq"]:
@@ -143,6 +143,11 @@ class Expansion:
         return half + half.transpose(-1, -2)
 
 
+def _twice(form: Tensor, step: Tensor) -> Tensor:
+    """The quadratic forms ``(.., u, u)`` at the steps ``(.., u)``."""
+    return (form * step[..., None] * step[..., None, :]).sum((-2, -1))
+
+
 def jet(
     formula: Formula, x: Float[Tensor, "*r_or_shared n d"], values: Float[Tensor, "r k u"]
 ) -> tuple[Float[Tensor, "r n k"], Float[Tensor, "r n k u"], Float[Tensor, "r n k u u"] | None]:
@@ -151,8 +156,11 @@ def jet(
     values ``(r, k, u)`` -> value ``(r, n, k)``, first ``(r, n, k, u)``, second ``(r, n, k, u, u)``
     or None for a formula that is affine in its parameters. Every point gets its own copy of the
     parameters, so that one reverse sweep gives the derivatives at all points; of a ridge function its own
-    copy of a.x + b, which is all that it depends on.
+    copy of a.x + b, which is all that it depends on; of a radial one the derivatives at d + 1 points are enough, and
+    those by known parameters are left at 0.
     """
+    if "radial" in formula.traits:
+        return _radial_jet(formula, x, values)
     if "ridge" in formula.traits and "affine" not in formula.traits:
         return _ridge_jet(formula, x, values)
     (r, k, u), n = values.shape, x.shape[-2]
@@ -166,6 +174,32 @@ def jet(
         rows = [grad(first[..., c].sum(), own, retain_graph=c + 1 < u, materialize_grads=True)[0] for c in range(u)]
         second = torch.stack(rows, -1).detach().view(r, n, k, u, u)
     return value.detach().view(r, n, k), first.detach().view(r, n, k, u), second
+
+
+def _radial_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a score c w.x + b whose w and b are free of x: from its derivatives at the unit vectors and at one's negative.
+
+    Those by known parameters, which c may depend on, are left at 0.
+    """
+    d, size = x.shape[-1], x.norm(dim=-1, keepdim=True)
+    axes = torch.eye(d, dtype=x.dtype, device=x.device)
+    axes = torch.cat((axes, -axes[:1]))
+    probe = values.clone()
+    probe[..., :d] = axes[0]
+    there, back, ahead, behind = (
+        formula.numeric(points, probe) for points in (size * axes[0], -size * axes[0], axes[:1], axes[-1:])
+    )
+    stretch = (there - back) / (ahead - behind) / size  # c at x over c at a unit vector, (r, n, k)
+    own = x.new_tensor([float(p.role != "known") for p in formula.params for _ in range(p.size(d))])
+    parts = []
+    at_axes = jet(replace(formula, traits=formula.traits - {"radial"}), axes, values)
+    for part, kept in zip(at_axes, (x.new_ones(()), own, own * own[:, None]), strict=True):
+        assert part is not None
+        bias = 0.5 * (part[:, :1] + part[:, -1:])
+        sums = (x @ (part[:, :-1] - bias).flatten(2)).unflatten(-1, part.shape[2:])
+        parts.append(sums.mul_(stretch.view(*stretch.shape, *[1] * (sums.ndim - 3))).add_(bias).mul_(kept))
+    value, first, second = parts
+    return value, first, second
 
 
 def _ridge_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -163,12 +163,13 @@ class MixtureStudy(Study):
 class LeastSquaresStudy(MixtureStudy):
     """Least squares for a regression function.
 
-    sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. groups : the group of each true leaf under
-    the hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest : which atoms make a
-    Voronoi cell, nearest in "location" (slope and expert) or in "slope". lengths : distances between two experts of a
-    cell that are tried, increasing, when the diameter of the near-optimal set is wanted: with k = k* + 1 of the
-    measures within one log-likelihood unit of the best fit, with k = k* of those with one atom more that fit at least
-    as well as the truth.
+    sigma : standard deviation of the noise. dim : dimension of x, 1 or 2. angles : None, or for dim 2 the number of
+    angles of a polar design on the disc of radius half_width, ``nodes`` being that of its radii. groups : the group of
+    each true leaf under the hierarchical gate. group : the group in which a leaf is split when k = k* + 1. nearest :
+    which atoms make a Voronoi cell, nearest in "location" (slope and expert) or in "slope". lengths : distances between
+    two experts of a cell that are tried, increasing, when the diameter of the near-optimal set is wanted: with
+    k = k* + 1 of the measures within one log-likelihood unit of the best fit, with k = k* of those with one atom more
+    that fit at least as well as the truth.
     """
 
     sigma: float
@@ -177,6 +178,7 @@ class LeastSquaresStudy(MixtureStudy):
     group: int = 0
     nearest: str = "location"
     lengths: tuple[float, ...] = ()
+    angles: int | None = None
 
     FIELDS: ClassVar[dict[str, str]] = {"seed": "seed", "sigma": "sigma", **MixtureStudy.FIELDS}
 
@@ -186,6 +188,8 @@ class LeastSquaresStudy(MixtureStudy):
             raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
         if self.dim not in (1, 2):
             raise ValueError(f"the design of a study is on a line or a square: dim is 1 or 2, got {self.dim!r}")
+        if self.angles is not None and (self.dim != 2 or not whole(self.angles) or self.angles < 3):
+            raise ValueError(f"a polar design needs dim = 2 and at least 3 angles, got {self.dim} and {self.angles!r}")
         if (self.gate == "hierarchical") != bool(self.groups) or len(self.groups) not in (0, len(self.truth)):
             raise ValueError(
                 f"the hierarchical gate, and no other, needs the group of each of the {len(self.truth)} true leaves; "

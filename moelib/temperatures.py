@@ -148,7 +148,7 @@ def same_sample(study: LikelihoodStudy, n: int, gates: Sequence[str]) -> SameSam
             raise ValueError(f"the fit under the gate {gate!r} is not certified: {result.summary()}")
         log_density = model.log_density(result.atoms, data)
         values.append(float((data.weight * log_density).sum()))
-        found.append((float(result.least[0, c]), float(result.largest[0, c])))
+        found.append((float(result.least.exp()), float(result.largest.exp())))
     least, largest = zip(*found, strict=True)
     lost = tuple(max(values) - v for v in values)
     return SameSample(n, tuple(gates), lost, least, largest)

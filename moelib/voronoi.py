@@ -21,12 +21,14 @@ class VoronoiLoss:
 
     single : r_j in cells of one atom. multiple : r_j in larger cells, one for all blocks of parameters or one for each.
     blocks : how many coordinates each block has: gate slope first, then the expert's in order; by default the gate
-    slope and all the rest. Source: le2024mixture.
+    slope and all the rest. largest : None, or K for the sum over the K cells that have most; as no term is negative, it
+    is the largest sum over any K cells. Source: le2024mixture, nguyen2025cosine.
     """
 
     single: float = 1.0
     multiple: float | tuple[float, ...] = 2.0
     blocks: tuple[int, ...] | None = None
+    largest: int | None = None
 
     def __call__(self, comparison: Comparison) -> Float[Tensor, " r"]:
         """The loss of each replicate ``(r,)``."""
@@ -38,7 +40,10 @@ class VoronoiLoss:
             # torch.where of two Python floats would round the powers to float32
             power = torch.full_like(comparison.weights, multiple).masked_fill(own == 1, self.single)
             errors = errors + part.norm(dim=-1) ** power
-        return (comparison.weights * errors).sum(1) + comparison.mass_error.sum(1)
+        if self.largest is None:
+            return (comparison.weights * errors).sum(1) + comparison.mass_error.sum(1)
+        cells = comparison.mass_error.scatter_add(1, comparison.cell, comparison.weights * errors)
+        return cells.topk(self.largest, dim=1).values.sum(1)
 
 
 L1 = VoronoiLoss()
@@ -156,6 +161,31 @@ def compare_atoms(
     assert best is not None
     comparison, nearer = best
     return comparison, torch.cat((nearer[..., : layout.gate], comparison.experts), -1)
+
+
+def as_parametrised(atoms: Float[Tensor, "r k q"], truth: Float[Tensor, "one k_star q"], layout: Layout) -> Comparison:
+    r"""Compare fitted atoms of a cosine router with a truth in the slopes themselves, lengths and all.
+
+    That is what published losses do. Cells are nearest in slope and expert; biases are pinned by the weight of the last
+    true atom's cell. The perturbed router's translations are taken out first, as :func:`compare` does in what the
+    weights see. NaN where a slope leaves the set of all slopes by that.
+    """
+    if layout.translated:
+        true = layout.measure(truth)
+        found = compare(layout.measure(atoms), true)
+        own = true.slopes.expand(len(atoms), -1, -1).gather(1, found.cell[..., None].expand(-1, -1, layout.dim))
+        atoms = layout.with_seen(atoms, own + found.gap[..., : layout.dim])
+
+    def plain(rows: Tensor) -> MixingMeasure:
+        parts = (rows[..., layout.slope], rows[..., layout.bias, None], rows[..., layout.gate :])
+        return MixingMeasure(torch.cat(parts, -1), layout.dim, False, layout.copies)
+
+    fitted, true = plain(atoms), plain(truth)
+    last = true.size - 1
+    cell = _in_gauge(fitted, true, 0, last, "location").cell
+    mass = (fitted.weights * (cell == last)).sum(1)
+    shift = torch.where(mass > 0, truth[:, last, layout.bias] - mass.clamp_min(1e-300).log(), 0.0)
+    return _in_gauge(fitted.translated(torch.zeros_like(shift)[:, None], shift), true, 0, last, "location")
 
 
 def temperature_error(atoms: Tensor, truth: Tensor, layout: Layout) -> Tensor | None:

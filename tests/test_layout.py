@@ -130,7 +130,7 @@ def test_the_extent_does_not_see_what_the_function_does_not(name) -> None:
 def test_scaling_is_what_a_linear_router_does_not_see() -> None:
     model, atoms = MODELS["temperature"], measures("temperature")
     layout = model.layout
-    along = layout.scaling(atoms)
+    (along,) = layout.orbits(atoms).unbind(1)
     jacobian = model.expansion(atoms, SQUARE).jacobian() @ layout.directions(3)
     close((jacobian @ along[..., None])[..., 0], torch.zeros(4, 36, dtype=torch.float64), LOOSE)
     scaled = atoms.clone()

@@ -128,11 +128,15 @@ def scaled_chart(model: RegressionMoE, observations: Observations, sigma: float,
     directions = model.layout.directions(reference.shape[1]).expand(len(reference), -1, -1)
     columns = _scaled_jacobian(model, observations, sigma, reference) @ directions
     lengths = columns.norm(dim=1, keepdim=True).clamp_min(1e-8)
-    if model.layout.scaled:  # the function does not see it: the chart is of what is orthogonal to it
-        orbit = model.layout.scaling(reference) * lengths[:, 0]
-        orbit = orbit / orbit.norm(dim=-1, keepdim=True)
-        eye = torch.eye(orbit.shape[-1], dtype=orbit.dtype, device=orbit.device)
-        across = eigen(eye - orbit[:, :, None] * orbit[:, None])[1][..., 1:]
+    unseen = model.layout.unseen(reference.shape[1])
+    if unseen:  # the chart is of what is orthogonal to the orbits, as the function does not see these
+        orbits = model.layout.orbits(reference) * lengths  # (r, h, p)
+        if unseen == 1:
+            orbits = orbits / orbits.norm(dim=-1, keepdim=True)
+        else:
+            orbits = torch.linalg.qr(orbits.transpose(-1, -2)).Q.transpose(-1, -2)
+        eye = torch.eye(orbits.shape[-1], dtype=orbits.dtype, device=orbits.device)
+        across = eigen(eye - orbits.transpose(-1, -2) @ orbits)[1][..., unseen:]
         return Chart(reference, directions / lengths @ across)
     return Chart(reference, directions / lengths)
 
@@ -140,11 +144,11 @@ def scaled_chart(model: RegressionMoE, observations: Observations, sigma: float,
 def whitened_chart(model: RegressionMoE, observations: Observations, sigma: float, reference: Tensor) -> Chart:
     """All free coordinates, rotated so that J^T J is the identity at the reference.
 
-    A scaling of the gate, which no function sees, is left out.
+    What no function sees, such as a scaling of the gate, is left out.
     """
-    directions = model.layout.directions(reference.shape[1])
+    k = reference.shape[1]
     jacobian = _scaled_jacobian(model, observations, sigma, reference)
-    return Chart(reference, _whiten(jacobian, directions, int(model.layout.scaled)))
+    return Chart(reference, _whiten(jacobian, model.layout.directions(k), model.layout.unseen(k)))
 
 
 def parted(model: RegressionMoE, merged: Tensor, cell: int, fraction: float = 0.5) -> tuple[Tensor, Tensor, Tensor]:
@@ -187,21 +191,22 @@ def split_chart(
     reference, directions, parting = parted(model, merged, cell, fraction)
     for coordinate, distance in split.apart:
         reference = reference + distance * parting[coordinate]
-    splits = parting[list(split.free)].flatten(1)
+    splits = _seen(model, merged[:, cell], parting[list(split.free)]).flatten(2)  # (r or 1, s, (k + 1) * q)
+    unseen = layout.unseen(merged.shape[1])
     expansion = model.split(cell).expansion(reference, observations.x)
     root = (observations.weight / sigma**2).sqrt()
     jacobian = root[..., None] * expansion.jacobian()
     if split.apart:
         held = torch.stack([0.5 * distance * parting[coordinate].flatten() for coordinate, distance in split.apart])
-        basis = _whiten(jacobian, torch.cat((directions, splits.T), -1), int(layout.scaled))
+        basis = _whiten(jacobian, torch.cat((directions, splits[0].T), -1), unseen)
         plane = jacobian @ basis
         return Chart(
             reference, basis, held=held - ((held @ jacobian.transpose(-1, -2)) @ plane) @ basis.transpose(-1, -2)
         )
-    tangent = _whiten(jacobian, directions, int(layout.scaled))
+    tangent = _whiten(jacobian, directions, unseen)
     plane = jacobian @ tangent  # orthonormal columns
     units = _split_units(expansion, root, plane, splits, split.ratio)
-    delta = splits.T * units[:, None]
+    delta = splits.transpose(-1, -2) * units[:, None]
     bend = torch.stack(
         [
             0.5 * delta.transpose(-1, -2) @ expansion.curvature(root * plane[..., a], expansion.jacobian()) @ delta
@@ -212,18 +217,32 @@ def split_chart(
     return Chart(reference, torch.cat((tangent, delta), -1), bend, split.ratio)
 
 
+def _seen(model: RegressionMoE, atoms: Tensor, parting: Tensor) -> Tensor:
+    """Of the ways ``(s, k + 1, q)`` in which copies of the atoms ``(r, q)`` part, those that the function sees.
+
+    They are ``(r or 1, s', k + 1, q)``. Where it sees slopes' directions alone, copies part across the slope.
+    """
+    layout = model.layout
+    if not layout.directional:
+        return parting[None]
+    across = layout.across(atoms[:, layout.slope])  # (r, d, d - 1)
+    turned = torch.einsum("rdu,dkq->rukq", across, parting[: layout.dim])
+    return torch.cat((turned, parting[layout.dim :].expand(len(atoms), -1, -1, -1)), 1)
+
+
 def _split_units(expansion: Expansion, root: Tensor, plane: Tensor, splits: Tensor, ratio: bool) -> Tensor:
-    """For each split direction ``(s, k*q)`` its unit ``(r, s)``; ``plane`` holds orthonormal tangents ``(r, n, p)``."""
+    """For each split ``(r or 1, s, k*q)`` its unit ``(r, s)``; ``plane`` holds orthonormal tangents ``(r, n, p)``."""
+    directions = splits[0] if len(splits) == 1 else splits.unbind(1)
 
     def off_plane(direction: Tensor) -> Tensor:
         """Half the second derivative along a direction, off the tangent space, in statistical units."""
         whole = 0.5 * root * expansion.second_along(direction)
         return whole - (plane @ (whole[:, None] @ plane).transpose(-1, -2))[..., 0]
 
-    norm = torch.stack([off_plane(d).norm(dim=-1) for d in splits], -1)
+    norm = torch.stack([off_plane(d).norm(dim=-1) for d in directions], -1)
     units = torch.maximum(norm, SPLIT_SCALE_FLOOR * norm.amax(-1, keepdim=True)).clamp_min(1e-300).rsqrt()
     if ratio:  # the last split acts through its product with the one before it
-        product = off_plane(splits[-2] + splits[-1]) - off_plane(splits[-2]) - off_plane(splits[-1])
+        product = off_plane(directions[-2] + directions[-1]) - off_plane(directions[-2]) - off_plane(directions[-1])
         units[:, -1] = 1 / (units[:, -2] * product.norm(dim=-1)).clamp_min(1e-300)
     return units
 

@@ -87,7 +87,7 @@ class LeastSquaresFit:
             for attempt in range(self.plan.rounds):
                 fresh = self._round(observations.rows(rows), n, [replicates[i] for i in rows.tolist()], attempt)
                 ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
-                result = best_of(ends)
+                result = best_of(ends, self.model.layout.hidden)
                 rows = torch.nonzero(~result.certified)[:, 0]
                 if not len(rows):
                     break
@@ -185,9 +185,10 @@ class LeastSquaresFit:
         first; the others are random, with unit gate slope where the chart divides by it. A regular problem (a
         coordinate held apart) needs one start, at zero.
         """
-        r, p, splits = len(replicates), chart.basis.shape[-1], len(split.free)
-        if split.apart:
+        r, p = len(replicates), chart.basis.shape[-1]
+        if chart.bend is None:
             return torch.zeros(r, 1, p, dtype=torch.float64)
+        splits = chart.bend.shape[-1]
         _, attempt, _, is_free, _ = key
         starts = self._normal(n, replicates, key, (count, p))
         if is_free:
@@ -214,6 +215,8 @@ class LeastSquaresFit:
         stream = generator(self.seed, n, 2, attempt)
         inside = stream.uniform(0, 0.5, (count, 1, 1)) * stream.uniform(-0.5, 0.5, (count, k, q))
         candidates = self.theta.spread(drawn(inside), self.model.layout)
+        given = self.model.layout.columns("known")
+        candidates[..., given] = self.truth[..., given]
         chosen = []
         for row in range(1 if observations.x.ndim == 2 else len(observations.y)):
             some = slice(None) if observations.x.ndim == 2 else slice(row, row + 1)

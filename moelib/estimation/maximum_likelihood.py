@@ -97,7 +97,7 @@ class LikelihoodFit:
 
     def _run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         if self.plan.rule is not None:
-            return best_of(self._usual(observations, n, replicates))
+            return best_of(self._usual(observations, n, replicates), self.layout.hidden)
         ends: Ends | None = None
         zero = None if self.truth is None else self.truth.expand(len(replicates), -1, -1)
         rows = torch.arange(len(replicates))
@@ -106,7 +106,7 @@ class LikelihoodFit:
             fresh, near = self._round(some, n, names, attempt, None if zero is None else zero[rows])
             zero = near if zero is None else zero  # objectives of all rounds are measured from the same measures
             ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
-            result = self._unbeaten(best_of(ends))
+            result = self._unbeaten(best_of(ends, self.layout.hidden))
             rows = torch.nonzero(~result.certified)[:, 0]
             if not len(rows):
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -87,8 +88,8 @@ class FitResult:
 
     atoms ``(r, k, q)``; value, status, held, decrease, gradient, curvature, null, interior as in :class:`Ends`;
     agreeing and truth_free, how many starts found this objective, in all and without using the truth;
-    starts, how many were tried; least, largest, the least and largest value of each coordinate of the first atom
-    ``(r, q)`` over those that agree: where a shared parameter is undetermined, they differ.
+    starts, how many were tried; least, largest, over those that agree, of what may be undetermined ``(r,)``, see
+    :meth:`moelib.layout.Layout.hidden`.
     """
 
     atoms: Tensor
@@ -105,6 +106,11 @@ class FitResult:
     starts: Tensor
     least: Tensor
     largest: Tensor
+
+    @property
+    def span(self) -> Tensor:
+        """Largest less least value of what may be undetermined; for logarithms, at least 1e-12: one start has none."""
+        return (self.largest - self.least).clamp_min(1e-12)
 
     @property
     def stationary(self) -> Tensor:
@@ -148,15 +154,18 @@ class FitResult:
         return "\n".join(lines)
 
 
-def best_of(ends: Ends) -> FitResult:
-    """The best start of each replicate, and how many others reached the same objective."""
+def best_of(ends: Ends, hidden: Callable[[Tensor], Tensor] | None = None) -> FitResult:
+    """The best start of each replicate, and how many others reached the same objective.
+
+    hidden : what may be undetermined, of atoms ``(r, starts, k, q)``: ``(r, starts)``; None for nothing.
+    """
     rows = torch.arange(len(ends.value))
     # an end that is not stationary must be better by more than the tolerance to be preferred
     best = (ends.value + DECREASE * ~stationary(ends)).argmin(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
     same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
-    first = ends.atoms[:, :, 0]
-    low, high = first.masked_fill(~same[..., None], torch.inf), first.masked_fill(~same[..., None], -torch.inf)
+    left_open = torch.zeros_like(ends.value) if hidden is None else hidden(ends.atoms)
+    low, high = left_open.masked_fill(~same, torch.inf), left_open.masked_fill(~same, -torch.inf)
     return FitResult(
         **chosen,
         least=low.amin(1),

@@ -94,15 +94,18 @@ def atoms_of(study: MixtureStudy, coordinates: int) -> torch.Tensor:
 def free_errors(atoms: torch.Tensor, truth: torch.Tensor, comparison: Comparison, layout: Layout) -> torch.Tensor:
     """Errors of the free coordinates of exactly specified fits ``(r, p)``, the gate pinned at the last atom.
 
-    atoms ``(r, k, q)``, truth ``(1, k, q)``. Each fitted atom stands for the true atom of its cell; a fit whose cells
-    do not have one atom each gets NaN.
+    atoms ``(r, k, q)``, truth ``(1, k, q)``. Where only directions of slopes count, the d coordinates of a slope become
+    d - 1 across the true one. Each fitted atom stands for the true atom of its cell; a fit whose cells do not have one
+    atom each gets NaN.
     """
     k = truth.shape[1]
     order = comparison.cell.argsort(1)
-    gap = torch.gather(atoms, 1, order[..., None].expand_as(atoms)) - truth
-    moved = [layout.bias]  # what a translation moves
-    if layout.translated:
-        moved += range(layout.slope.start, layout.slope.stop)
-    gap[..., moved] -= gap[:, -1:, moved]
-    gap = torch.where((comparison.sizes == 1).all(1)[:, None, None], gap, torch.nan).flatten(1)
-    return gap[:, [places[0] for places in layout.free(k).values()]]
+    atoms = torch.gather(atoms, 1, order[..., None].expand_as(atoms))
+    gap = layout.in_gauge_of(atoms, truth) - truth
+    gap = torch.where((comparison.sizes == 1).all(1)[:, None, None], gap, torch.nan)
+    if layout.directional:
+        across = layout.across(truth[..., layout.slope])
+        seen = (gap[..., None, layout.slope] @ across)[..., 0, :]
+        gap = torch.cat((seen, gap[..., layout.dim :]), -1)
+        return torch.cat((gap[:, :-1].flatten(1), gap[:, -1, : layout.dim - 1], gap[:, -1, layout.dim :]), -1)
+    return gap.flatten(1)[:, [places[0] for places in layout.free(k).values()]]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moelib.designs import QuadratureDesign, gauss_legendre, tensor_gauss_legendre
+from moelib.designs import QuadratureDesign, gauss_legendre, polar, tensor_gauss_legendre
 from moelib.estimation.fit import LeastSquaresFit
 from moelib.estimation.flat import expert_diameter, undetermined_diameter
 from moelib.estimation.least_squares import objective
@@ -23,7 +23,7 @@ from moelib.layout import HOMOGENEOUS_ROUTERS
 from moelib.models import RegressionMoE, regression_model
 from moelib.store import Arrays
 from moelib.study import LeastSquaresStudy
-from moelib.voronoi import L1, compare_atoms, temperature_error
+from moelib.voronoi import L1, as_parametrised, compare_atoms, temperature_error
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class LeastSquaresExperiment(Experiment):
             model = hierarchical_model(study.groups, study.expert, study.dim)
         else:
             model = regression_model(study.gate, study.expert, study.dim)
-            # norms and homogeneous routers bring symmetries that no layout knows yet
-            if "singular" in model.score.traits or model.score.name in HOMOGENEOUS_ROUTERS:
-                known = "softmax, temperature, activated (but for powers and ReLU) and hierarchical gates"
+            # other norms and homogeneous routers bring symmetries that no layout knows yet
+            singular = "singular" in model.score.traits and "radial" not in model.score.traits
+            if singular or model.score.name in HOMOGENEOUS_ROUTERS:
+                known = "softmax, temperature, activated (but for powers and ReLU), cosine and hierarchical gates"
                 raise ValueError(f"least-squares studies are written for {known}; got {study.gate!r}")
         _check(study, model)
-        grid = gauss_legendre if study.dim == 1 else tensor_gauss_legendre
         truth = atoms_of(study, model.coordinates)
         if not torch.equal(model.layout.tied(truth), truth):
             raise ValueError("the rows of a truth must agree in the parameters that they share")
-        experiment = LeastSquaresExperiment(study, truth, model, grid(study.half_width, study.nodes))
+        experiment = LeastSquaresExperiment(study, truth, model, _design(study))
         experiment.fitter()  # what cannot be fitted is told before anything is drawn
         return experiment
 
@@ -114,9 +114,10 @@ class LeastSquaresExperiment(Experiment):
             **comparison.errors(),
         }
         if layout.scaled:
-            c = layout.temperature
-            # one start alone has no span; logarithms of spans are taken
-            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
+            out["tau_span"] = result.span.cpu()
+        if "radial" in layout.score.traits:
+            slopes = as_parametrised(result.atoms.cpu(), self.truth, layout)
+            out |= {"published": L1(slopes), "length_span": result.span.cpu()}
         error = temperature_error(atoms, self.truth, layout)
         if error is not None:
             out |= {"tau": error, "loss": out["loss"] + error}
@@ -125,9 +126,17 @@ class LeastSquaresExperiment(Experiment):
         return out
 
 
+def _design(study: LeastSquaresStudy) -> QuadratureDesign:
+    if study.angles is not None:
+        return polar(study.half_width, study.nodes, study.angles)
+    return (gauss_legendre if study.dim == 1 else tensor_gauss_legendre)(study.half_width, study.nodes)
+
+
 def _check(study: LeastSquaresStudy, model: RegressionMoE) -> None:
     """Raise ValueError for what the estimator or the errors of this model are not made for."""
     if model.layout.temperature is not None and study.theta.temperature is None:
         raise ValueError(f"the gate {study.gate!r} needs bounds of its temperature in Theta, and there are none")
+    if "radial" in model.score.traits and study.angles is None:
+        raise ValueError(f"the gate {study.gate!r} needs a polar design (dim = 2, angles), which has no node at 0")
     if study.lengths and study.gate != "softmax":
         raise ValueError(f"diameters are for the softmax gate; got {study.gate!r}")

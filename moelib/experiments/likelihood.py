@@ -117,9 +117,7 @@ class LikelihoodExperiment(Experiment):
         if tau is not None:
             out["tau"] = tau
         elif layout.temperature is not None:
-            c = layout.temperature
-            # one start alone has no span; logarithms of spans are taken
-            out["tau_span"] = (result.largest[:, c] / result.least[:, c]).log().clamp_min(1e-12).cpu()
+            out["tau_span"] = result.span.cpu()
         if study.apart is not None:  # the truth has as many atoms as the fit: no cell is over-fitted
             kept = ("gain", "hellinger", "certified", "stationary", "agreed", "interior", "decrease")
             out = {name: out[name] for name in kept}

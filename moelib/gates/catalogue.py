@@ -27,6 +27,7 @@ from moelib.gates.scores import (
 from moelib.ops import ACTIVATIONS
 
 _TRANSLATED, _SINGULAR = frozenset({"translated"}), frozenset({"singular"})
+_RADIAL = _SINGULAR | {"radial"}
 _TEMPERED = (SLOPE, BIAS, TEMPERATURE)
 _LEVELS = (OUTER_SLOPE, OUTER_BIAS, INNER_SLOPE, INNER_BIAS)
 _PERTURBED = (SLOPE, BIAS, *PERTURBATIONS)
@@ -46,8 +47,8 @@ SCORES: dict[str, Formula] = {
             )
             for n, phi in ACTIVATIONS.items()
         ),
-        Formula("cosine", scores.cosine, (SLOPE, BIAS), "nguyen2025cosine", _SINGULAR),
-        Formula("perturbed_cosine", scores.perturbed_cosine, _PERTURBED, "nguyen2025cosine", _SINGULAR),
+        Formula("cosine", scores.cosine, (SLOPE, BIAS), "nguyen2025cosine", _RADIAL),
+        Formula("perturbed_cosine", scores.perturbed_cosine, _PERTURBED, "nguyen2025cosine", _RADIAL),
         Formula("laplace", scores.laplace, (SLOPE, BIAS), "han2024fusemoe", _SINGULAR),
         Formula("two_levels", scores.two_levels, _LEVELS, "nguyen2025convergence", frozenset({"affine"})),
         Formula("proportion", scores.proportion, (PROPORTION,), "yan2025contaminated", frozenset({"affine"})),

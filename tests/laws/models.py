@@ -96,12 +96,22 @@ def jacobian(make: Make) -> None:
         got = model.expansion(g, x).jacobian()
         assert got.shape == (REPLICATES, POINTS, g.shape[1] * model.coordinates)
         for r in range(REPLICATES):
-            close(got[r], torch.func.jacrev(alone(model, x, r))(g[r].flatten()), GRADIENT[FLOAT64])
+            own = torch.func.jacrev(alone(model, x, r))(g[r].flatten())
+            close(got[r], own * estimated(model, g.shape[1]), GRADIENT[FLOAT64])
+
+
+def estimated(model: RegressionMoE, k: int) -> Tensor:
+    """1 for the coordinates of k atoms, 0 for those that a radial score's derivatives leave out as known."""
+    kept = torch.ones(k, model.coordinates, dtype=torch.float64)
+    if "radial" in model.score.traits:
+        kept[:, list(model.layout.columns("known"))] = 0
+    return kept.flatten()
 
 
 def hessians(model: RegressionMoE, g: Tensor, x: Tensor, r: int) -> Tensor:
     """Second derivatives ``(n, k*q, k*q)`` of one replicate, in reverse mode (forward mode warns in torch 2.13)."""
-    return torch.func.jacrev(torch.func.jacrev(alone(model, x, r)))(g[r].flatten())
+    kept = estimated(model, g.shape[1])
+    return torch.func.jacrev(torch.func.jacrev(alone(model, x, r)))(g[r].flatten()) * kept * kept[:, None]
 
 
 def curvature(make: Make) -> None:
@@ -147,9 +157,11 @@ def sympy_case(make: Make) -> None:
                 value, slope = float(mpmath.re(value)), [float(mpmath.re(v)) for v in slope]
                 bend = [[float(mpmath.re(v)) for v in row] for row in bend]
             close(expansion.mean[0, n].item(), value, VALUE[FLOAT64])
-            close(expansion.jacobian()[0, n], slope, GRADIENT[FLOAT64])
+            kept = estimated(model, 2)
+            close(expansion.jacobian()[0, n], kept * torch.tensor(slope, dtype=torch.float64), GRADIENT[FLOAT64])
             c = torch.zeros(REPLICATES, POINTS, dtype=torch.float64)
             c[:, n] = 1
+            bend = torch.tensor(bend, dtype=torch.float64) * kept * kept[:, None]
             close(expansion.curvature(c, expansion.jacobian())[0], bend, SUM[FLOAT64])
 
 
