@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     activation_gate,
+    cosine_symbolic,
     dense_to_sparse,
     heat_limit,
     heat_system,
@@ -33,6 +34,7 @@ CHAPTERS = (
     activation_gate,
     heat_system,
     heat_limit,
+    cosine_symbolic,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

@@ -15,13 +15,39 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, combinations_with_replacement
 from typing import Any
 
-from moelib.formula import Formula
+from moelib.experts import EXPERTS
+from moelib.formula import look_up
 from moelib.symbolic.algebra.independence import FunctionSet, Member, decide, merged
 from moelib.symbolic.algebra.operators import tex_derivative
 from moelib.symbolic.algebra.relations import vanishes
 from moelib.symbolic.conditions.regression import Row, regression
 from moelib.symbolic.units import Unit
 from moelib.symbolic.verdict import Verdict
+
+GATES = {"cosine": "vanilla", "perturbed_cosine": "perturbed"}
+KNOWN = ("1/2", "1/3")  # tau1 and tau2
+# rows (beta1, beta0) with rational norms, and (a, b)
+SLOPES = {
+    2: (("3/5", "4/5", "1/4"), ("5/13", "-12/13", "0"), ("-4/5", "3/5", "1/3")),
+    3: (("1/3", "2/3", "2/3", "1/4"), ("2/7", "-3/7", "6/7", "0"), ("-8/9", "1/9", "4/9", "1/3")),
+}
+RIDGES = {
+    2: (("1", "1/2", "1/3"), ("-3/4", "5/4", "-1/2"), ("1/2", "-1", "2/3")),
+    3: (("1", "1/2", "-1/4", "1/3"), ("-3/4", "5/4", "1/2", "-1/2"), ("1/2", "-1", "3/4", "2/3")),
+}
+
+
+def cosine_truth(gate: str, expert: str = "tanh", k: int = 2, dim: int = 2) -> tuple[tuple[str, ...], ...]:
+    """The truth of the chapter: rows of the gate's parameters, then the expert's. k and dim : 2 or 3.
+
+    Raises ValueError for another gate, expert or size.
+    """
+    if gate not in GATES or k not in (2, 3) or dim not in (2, 3):
+        raise ValueError(f"expected the gate {' or '.join(GATES)}, k and d of 2 or 3; got {gate!r}, {k} and {dim}")
+    size = look_up(EXPERTS, expert, "expert").size(dim)
+    known = KNOWN if gate == "perturbed_cosine" else ()
+    pairs = zip(SLOPES[dim], RIDGES[dim], strict=True)
+    return tuple((*slope, *known, *ridge[-size:]) for slope, ridge in pairs)[:k]
 
 
 def quadratics(z: Sequence[Any], trace: bool = False) -> list[tuple[str, Any]]:
@@ -61,21 +87,23 @@ def quadratics_on_sphere(dim: int = 2, trace: bool = False) -> Verdict:
 
 
 def second_order_list(
-    expert: str | Formula = "tanh",
-    truth: Sequence[Row] = (),
+    expert: str = "tanh",
+    k: int = 2,
     dim: int = 2,
+    truth: Sequence[Row] = (),
     trace: bool = False,
     common: bool = False,
 ) -> Verdict:
     r"""The second-order condition (C2) of the vanilla cosine router, all atoms over-fitted, at a truth.
 
     Only a polynomial common to all atoms is not seen: without that of the last atom all functions are independent.
-    trace, common : True keeps the trace of the polynomials, or the last atom's; for controls, as they are dependent
-    then. truth : rows of beta1, beta0 and the expert, rational. Raises ValueError as
-    :func:`moelib.symbolic.conditions.regression.regression`. Derived in the book.
+    truth : rows of beta1, beta0 and the expert, rational; by default k rows of :func:`cosine_truth`. trace, common :
+    True keeps the trace of the polynomials, or the last atom's; for controls, as they are dependent then. Raises
+    ValueError as :func:`moelib.symbolic.conditions.regression.regression`. Derived in the book.
     """
     import sympy
 
+    truth = truth or cosine_truth("cosine", expert, k, dim)
     model = regression("cosine", expert, truth, dim, ())
     unit, k = Unit.of("cosine", expert, dim=dim), len(truth)
     z = _directions(unit.x)
@@ -117,13 +145,15 @@ def second_order_list(
     return Verdict(unseen, tex, detail, found.certificate)
 
 
-def spanning(truth: Sequence[Row] = (), dim: int = 2) -> Verdict:
+def spanning(k: int = 2, dim: int = 2, truth: Sequence[Row] = ()) -> Verdict:
     r"""Condition (G) at a truth: the slopes span the space (:math:`k \ge d`), or are independent (:math:`k < d`).
 
-    truth : rows that begin with a slope. Decided in rational arithmetic. Derived in the book.
+    truth : rows that begin with a slope, by default k rows of :func:`cosine_truth`. Decided in rational arithmetic.
+    Derived in the book.
     """
     import sympy
 
+    truth = truth or cosine_truth("cosine", "tanh", k, dim)
     rows = sympy.Matrix([[sympy.Rational(str(v)) for v in row[:dim]] for row in truth])
     rank, least = rows.rank(), min(dim, len(truth))
     tex = rf"\operatorname{{rank}}(u_1, \dots, u_k) = {rank},\quad \min(d, k) = {least}"
@@ -131,18 +161,20 @@ def spanning(truth: Sequence[Row] = (), dim: int = 2) -> Verdict:
 
 
 def pinned_rank(
-    expert: str | Formula = "tanh", truth: Sequence[Row] = (), dim: int = 2, pinned: bool = True
+    expert: str = "tanh", k: int = 2, dim: int = 2, truth: Sequence[Row] = (), pinned: bool = True
 ) -> Verdict:
     r"""With the gate of the last atom fixed at 0, the perturbed router's model has no symmetry left at a truth.
 
     .. math:: \beta_{1k} = 0,\ \beta_{0k} = 0
 
-    truth : rows of beta1, beta0, tau1, tau2 and the expert; the gate of the last row is replaced by 0. pinned : False
+    truth : rows of beta1, beta0, tau1, tau2 and the expert, by default k rows of :func:`cosine_truth`; the gate of the
+    last row is replaced by 0. pinned : False
     moves it as well, from 0, along the coordinates u; a control, as the derivatives are dependent then. Raises
     ValueError as :func:`moelib.symbolic.conditions.regression.regression`. Derived in the book.
     """
     import sympy
 
+    truth = truth or cosine_truth("perturbed_cosine", expert, k, dim)
     model = regression("perturbed_cosine", expert, truth, dim, ())
     unit, k = Unit.of("perturbed_cosine", expert, dim=dim), len(truth)
     symbols = unit.symbols(k)

@@ -228,10 +228,10 @@ def once_differentiable(dim: int = 2, order: int = 1) -> Verdict:
     return Verdict(holds, tex, f"{detail} unit direction differ on the two sides of 0 by ${sympy.latex(jump)}$.")
 
 
-def largest_cells(draws: int = 40, seed: int = 7, signed: bool = False) -> Verdict:
+def largest_cells(draws: int = 40, seed: int = 7, ordered: bool = True) -> Verdict:
     r"""The maximum over K cells of a sum of non-negative terms is the sum of the K largest.
 
-    All subsets of random cells are gone through in rational arithmetic, for 2 to 6 cells and every K. signed : True
+    All subsets of random cells are gone through in rational arithmetic, for 2 to 6 cells and every K. ordered : False
     takes the K first cells instead of the largest, as a control. Derived in the book.
     """
     rng, count = Random(seed), 0
@@ -240,8 +240,8 @@ def largest_cells(draws: int = 40, seed: int = 7, signed: bool = False) -> Verdi
         cells = [Fraction(rng.randint(0, 30), rng.randint(1, 9)) for _ in range(rng.randint(2, 6))]
         for size in range(1, len(cells) + 1):
             best = max(sum(chosen) for chosen in combinations(cells, size))
-            ordered = cells if signed else sorted(cells, reverse=True)
-            holds &= best == sum(ordered[:size])
+            terms = sorted(cells, reverse=True) if ordered else cells
+            holds &= best == sum(terms[:size])
             count += 1
     tex = r"\max_{\{\ell_1, \dots, \ell_K\}} \sum_{j \le K} D_{\ell_j} = D_{(1)} + \dots + D_{(K)},\quad"
     tex += r" D_{(1)} \ge D_{(2)} \ge \dots"
