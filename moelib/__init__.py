@@ -51,6 +51,7 @@ _HOME = {
     "free_ends": "temperatures",
     "same_sample": "temperatures",
     "gate_table": "temperatures",
+    "perturbation_table": "perturbations",
     "Information": "information",
     "Stopping": "stopping",
     "slope": "rates",

@@ -30,7 +30,8 @@ LABELS = {
     "outer": "outer gate, slope",
     "diameter": "diameter of the near-optimal set",
     "hellinger": "density, Hellinger distance",
-    "published": "Voronoi loss with the published powers",
+    "published": "Voronoi loss as published",
+    "length_span": r"$\log$ of the ratio of equally good lengths $\lVert\hat\beta_1\rVert$",
     "sharp": "Voronoi loss with the sharp powers",
     "beta1": r"gate slope $\beta_1$",
     "a": "expert slope $a$",
@@ -50,7 +51,7 @@ LABELS = {
     "stationary": "stationary",
 }
 MEASURED = (
-    *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "diameter"),
+    *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "length_span", "diameter"),
     *("hellinger", "published", "sharp", "beta1", "a", "b", "nu", "b_most", "nu_most"),
 )
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope

@@ -234,18 +234,26 @@ class LeastSquaresFit:
         return torch.cat(chosen)
 
     def _rescaled(self, starts: Tensor, n: int, replicates: Sequence[int], attempt: int) -> Tensor:
-        """Where a scaling of the gate changes nothing, the same starts with a temperature of their own each.
+        """Where a scaling of the gate changes nothing, the same starts with a scale of their own each.
 
-        Temperatures are drawn from the whole of Theta, evenly in their logarithm.
+        Temperatures are drawn from the whole of Theta, lengths of slopes from 1/10 to half its gap, evenly in their
+        logarithm.
         """
-        layout = self.model.layout
-        if not layout.scaled or self.theta.temperature is None:
+        layout, out = self.model.layout, starts.clone()
+        if layout.scaled and self.theta.temperature is not None:
+            shape, bounds = starts.shape[1:2], self.theta.temperature
+        elif layout.directional:
+            shape, bounds = starts.shape[1:3], (0.1, self.theta.slope_gap / 2)
+        else:
             return starts
-        low, high = (math.log(t) for t in self.theta.temperature)
-        draws = [generator(self.seed, i, n, 3, attempt).uniform(low, high, starts.shape[1]) for i in replicates]
-        factor = drawn(np.stack(draws)).exp() / starts[:, :, 0, layout.temperature]
-        out = starts.clone()
-        out[..., : layout.gate] *= factor[..., None, None]
+        low, high = (math.log(t) for t in bounds)
+        draws = [generator(self.seed, i, n, 3, attempt).uniform(low, high, shape) for i in replicates]
+        scale = drawn(np.stack(draws)).exp()
+        if layout.scaled:
+            factor = scale / starts[:, :, 0, layout.temperature]
+            out[..., : layout.gate] *= factor[..., None, None]
+        else:
+            out[..., layout.slope] = layout.seen(starts) * scale[..., None]
         return out
 
     def _best_experts(self, candidates: Tensor, x: Tensor, weight: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

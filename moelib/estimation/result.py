@@ -14,6 +14,7 @@ from moelib.estimation.loop import Iterate, Problem, Status
 
 DECREASE = 1e-4  # log-likelihood units: one per cent of a standard error
 AGREEMENT = 1e-3  # log-likelihood units between two starts that found the same optimum
+ROUNDED = 1e-6  # log-likelihood units within which two objectives are the same number
 RANK = 1e-7  # an eigenvalue below this share of the largest counts as a null direction
 FAINT = 1e-2  # curvature, in units of a well-scaled chart, from which on it is never called rounding
 ROUNDING = 1e3  # a gradient within this many units of its own rounding is zero
@@ -161,7 +162,10 @@ def best_of(ends: Ends, hidden: Callable[[Tensor], Tensor] | None = None) -> Fit
     """
     rows = torch.arange(len(ends.value))
     # an end that is not stationary must be better by more than the tolerance to be preferred
-    best = (ends.value + DECREASE * ~stationary(ends)).argmin(1)
+    score = ends.value + DECREASE * ~stationary(ends)
+    # of ends that rounding alone tells apart the first that does without the truth: it chooses what is undetermined
+    equal = score <= score.amin(1, keepdim=True) + ROUNDED
+    best = (equal.int() + (equal & ends.truth_free).int()).argmax(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
     same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
     left_open = torch.zeros_like(ends.value) if hidden is None else hidden(ends.atoms)
