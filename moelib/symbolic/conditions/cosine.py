@@ -132,7 +132,7 @@ def second_order_list(
     )
     found = decide(functions, model.values)
     tex = r"\sum_j e^{u_j^{\top} z} \big\{ q_j\,(h_j - f_{G}) + A_j \cdot \partial h_j + z^{\top} C_j\, \partial h_j"
-    tex += r" + B_j : \partial^2 h_j \big\} = 0 \quad\Rightarrow\quad q_j = q,\; A_j = B_j = C_j = 0"
+    tex += r" + B_j : \partial^2 h_j \big\} = 0 \quad \Rightarrow\; q_j = q,\; A_j = B_j = C_j = 0"
     word = f"{len(functions)} functions"
     detail = f"For the {model.title}: of {size} functions"
     detail += f" ({len(basis)} polynomials, {len(own)} parameters of each expert, {doubles} duplicates taken once)"
@@ -190,7 +190,7 @@ def pinned_rank(
     named = [(rf"\partial_{{{s.name}}} f_G", sympy.diff(f, s).subs(at, simultaneous=True)) for s in moving]
     found = decide(FunctionSet(f"{model.title}, last gate 0", _members(named), unit.x), model.values)
     tex = rf"\beta_{{1,{k}}} = 0,\; \beta_{{0,{k}}} = 0:\quad \dim \operatorname{{span}}"
-    tex += rf"\{{\partial_{{\theta}} f_G\}} = {len(moving)} = {len(moving)} - 0"
+    tex += rf"\{{\partial_{{\theta}} f_G\}} = {len(moving)}"
     if found.certificate is None:
         why = f", since ${found.relations[0].tex}$" if found.relations else ""
         return Verdict(False, tex, f"For the {model.title}, the {len(moving)} derivatives are {found.status}{why}.")

@@ -71,12 +71,17 @@ class CosineTable:
     def _repr_markdown_(self) -> str:
         columns = [(g, order) for order in ORDERS for g in GATES]
         titles = {"first": "rank of the Jacobian", "second": "second order"}
-        out = ["| expert | " + " | ".join(f"{titles[o]}, {GATES[g]}" for g, o in columns) + " | what fails |"]
-        out.append("|---" * (len(columns) + 2) + "|")
+        out = ["| expert | " + " | ".join(f"{titles[o]}, {GATES[g]}" for g, o in columns) + " |"]
+        out.append("|---" * (len(columns) + 1) + "|")
+        reasons: dict[str, list[str]] = {}
         for e in dict.fromkeys(e for _, e, _ in self.verdicts):
             cells = [_cell(self.verdicts[g, e, o], o) for g, o in columns]
-            out.append(f"| {e} | {' | '.join(cells)} | {_why(self.verdicts['perturbed_cosine', e, 'second'])} |")
-        return "\n".join([*out, "", f"Behind what passes are {self.certificates} certificates."])
+            out.append(f"| {e} | {' | '.join(cells)} |")
+            last = self.verdicts[columns[-1][0], e, columns[-1][1]]
+            if not last.holds:
+                reasons.setdefault(_why(last), []).append(e)
+        told = [f"- What fails for {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+        return "\n".join([*out, "", *told, "", f"Behind what passes are {self.certificates} certificates."])
 
 
 def cosine_table(experts: Sequence[str] = NAMES) -> CosineTable:
@@ -97,7 +102,5 @@ def _cell(v: Verdict, order: str) -> str:
 
 def _why(v: Verdict) -> str:
     """The relation, without the index of the over-fitted atom."""
-    if v.holds:
-        return ""
     relation = v.detail.rsplit("since $", 1)[-1].split("$")[0]
     return f"${relation.replace('{1,', '{').replace('b_{1}', 'b')}$"
