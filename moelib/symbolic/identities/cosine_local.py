@@ -68,7 +68,7 @@ def ratio_expansion(dim: int = 3, half: str = "1/2") -> Iterator[Equation]:
 @identity(
     r"\lVert u_j + \Delta_i \rVert = 1:\quad u_j^{\top} m_j = -\tfrac12 \operatorname{tr} M_j,\quad"
     r" u_j^{\top} \mathrm{Cov}_j\, u_j = \tfrac14 \mathrm{Var} \lVert \Delta \rVert^2",
-    r"two atoms of a cell at any angles; $\mathrm{Cov}_j$ and Var are those of $\Delta_i$ with the weights $w_i$"
+    r"two atoms of a cell at any angles; $\mathrm{Cov}_j$ and Var are those of $\Delta_i$ with the weights $p_i$"
     r" divided by their sum",
 )
 def sphere_constraint(dim: int = 3, factor: int = 4) -> Iterator[Equation]:
