@@ -92,16 +92,16 @@ class TopKCosine:
 
     def active(self, bids: Float[Tensor, "r n k"]) -> Bool[Tensor, "r n k"]:
         """Whether a component is among the K that bid the most; of equal bids the first."""
-        left, chosen = bids.clone(), torch.zeros_like(bids, dtype=torch.bool)
-        for _ in range(self.selected):  # argmax takes the first of equals, and is faster than a sort of so few
-            first = left.argmax(-1, keepdim=True)
-            chosen.scatter_(-1, first, True)
-            left.scatter_(-1, first, -torch.inf)
-        return chosen
+        chosen = torch.zeros_like(bids, dtype=torch.bool)
+        return chosen.scatter_(-1, self.ranked(bids, self.selected), True)
 
     def ranked(self, bids: Float[Tensor, "r n k"], most: int) -> Int[Tensor, "r n most"]:
         """The components that bid the most, in order, of equal ones the first."""
-        return bids.argsort(stable=True, dim=-1, descending=True)[..., :most]
+        left, order = bids.clone(), bids.new_empty(*bids.shape[:-1], most, dtype=torch.long)
+        for rank in range(most):  # argmax takes the first of equals, and is faster than a sort of so few
+            order[..., rank] = left.argmax(-1)
+            left.scatter_(-1, order[..., rank, None], -torch.inf)
+        return order
 
     def gradient(
         self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "r n d"], z: Float[Tensor, "r n d"], y: Float[Tensor, "r n"]

@@ -78,57 +78,65 @@ class Search:
         best, least = seen, float("inf")
         for width in self.widths:
             for _ in range(self.steps):
-                seen, value = self._step(model, seen, free, sample, width)
+                moved, value = self._step(model, seen, free, sample, width)
                 if value < least:
-                    best, least = seen[0], value
-                seen = seen[1]
+                    best, least = seen, value
+                seen = moved
         value = residuals(model, seen, sample).square().mean().item()
         if value < least:
             best, least = seen, value
-        return self._experts(model, best, free, sample)
+        return self.polish(model, best, free, sample)
 
     def _step(
         self, model: TopKCosine, seen: Tensor, free: Tensor, sample: Sample, width: float
-    ) -> tuple[tuple[Tensor, Tensor], float]:
-        """The iterate itself with the next one, and its mean squared residual under the hard selection."""
+    ) -> tuple[Tensor, float]:
+        """The next iterate, and the mean squared residual of this one under the hard selection."""
         k, q = seen.shape
-        system = System.empty(k, q)
-        parts = [_terms(model, seen, part) for part in _chunks(sample)]
-        square = torch.cat([t.hard.residual for t in parts]).square()
-        noise = square.mean()
-        for t in parts:
-            held = ~free[:, 0][t.pair].any(-1)  # between two slopes that stay nothing is to be learned
-            lead = (t.lead / width).masked_fill(held, torch.inf)
-            near = lead < FAR
-            keep = torch.ones_like(lead)
-            if near.any():
-                soft, hard = t.soft.rows(near), t.hard.residual[near]
-                log = lead[near] + (soft.residual.square() - hard.square()) / (2 * noise)
-                keep[near] = log.sigmoid()
-                system.add(soft.places, soft.jacobian, soft.residual, (1 - keep[near]) / noise)
-                p = lead[near].sigmoid()
+        d, K = model.dim, model.selected
+        system, choice = System.empty(k, q), System.empty(k, q)
+        parts = [Part.of(model, seen, part, ~free[:, 0]) for part in _chunks(sample)]
+        hard = [part.rows(part.order[:, :K]) for part in parts]
+        noise = torch.cat([rows.residual for rows in hard]).square().mean()
+        for part, rows in zip(parts, hard, strict=True):
+            keep = torch.ones_like(rows.residual)
+            near = (part.lead < FAR * width).nonzero()[:, 0]
+            if len(near):
+                close = part.chosen(near)
+                soft = close.rows(torch.cat((close.order[:, : K - 1], close.order[:, K:]), 1))
+                lead = close.lead / width
+                log = lead + (soft.residual.square() - rows.residual[near].square()) / (2 * noise)
+                keep[near], p = log.sigmoid(), lead.sigmoid()
+                system.add(soft, (1 - keep[near]) / noise)
                 # the score of the selection is (keep - p) z / h in the leading slope, its negative in the next
+                pair = close.order[:, K - 1 :]
                 rise = torch.zeros(len(p), 2, q)
-                rise[:, 0, : model.dim] = t.moved[near, 0] / width
-                rise[:, 1, : model.dim] = -t.moved[near, 1] / width
-                system.add(t.pair[near], rise, (p - keep[near]) / (p * (1 - p)), p * (1 - p))
-            system.add(t.hard.places, t.hard.jacobian, t.hard.residual, keep / noise)
-        step = system.solve(free, self.damping)
-        return (seen, _moved(model, seen, step, free)), noise.item()
+                rise[..., :d] = close.bid_slopes(pair) / width
+                rise[:, 1] *= -1
+                choice.add(Rows(pair, rise, (p - keep[near]) / (p * (1 - p))), p * (1 - p))
+            system.add(rows, keep / noise)
+        # longer slopes change no selection: what softened selections say of their common length is an artefact
+        system.join(choice.without(_common(model, seen)))
+        return _moved(model, seen, system.solve(free, self.damping), free), noise.item()
 
-    def _experts(self, model: TopKCosine, seen: Tensor, free: Tensor, sample: Sample) -> tuple[Tensor, float]:
-        """Experts and biases fitted to the gates' slopes, by scoring; steps that do not help are not made."""
+    def polish(
+        self, model: TopKCosine, seen: Float[Tensor, "k q"], free: Bool[Tensor, "k q"], sample: Sample
+    ) -> tuple[Float[Tensor, "k q"], float]:
+        """Experts, biases and the common length of the directions ``seen`` fitted by scoring, the selection being as it is.
+
+        Steps that do not help are not made. The atoms, and their mean squared residual.
+        """
         own = free.clone()
         own[:, : model.dim] = False
         value = residuals(model, seen, sample).square().mean().item()
-        for _ in range(self.steps):
+        for _ in range(2 * self.steps):
             system = System.empty(*seen.shape)
             for part in _chunks(sample):
-                hard = _terms(model, seen, part).hard
-                system.add(hard.places, hard.jacobian, hard.residual, torch.ones_like(hard.residual))
-            trial = _moved(model, seen, system.solve(own, 1e-12), own)
+                rows = Part.of(model, seen, part).rows()
+                system.add(rows, torch.ones_like(rows.residual))
+            more = _common(model, seen) if model.tau else None
+            trial = _moved(model, seen, system.solve(own, 1e-12, more), free)
             found = residuals(model, trial, sample).square().mean().item()
-            if found >= value:
+            if not found < value:
                 break
             seen, value = trial, found
         return seen, value
@@ -142,24 +150,77 @@ class Rows:
     jacobian: Tensor
     residual: Tensor
 
-    def rows(self, chosen: Tensor) -> Rows:
-        """The chosen ones."""
-        return Rows(self.places[chosen], self.jacobian[chosen], self.residual[chosen])
-
 
 @dataclass(frozen=True)
-class Terms:
-    """What a step needs of some points.
+class Part:
+    """Some points of a sample as atoms ``seen`` route them.
 
-    hard, soft : with the selection, and with the next component in place of the last one. lead : of the last one's bid
-    over the next's. pair ``(n, 2)`` : these two; moved ``(n, 2, d)`` : derivatives of their bids in their directions.
+    order ``(n, K + 1)`` : who bids the most, in order, and the next; of two that are held, and so never change places,
+    the one after them is the next. lead ``(n,)`` : of the K-th bid over the next; infinite where there is no next.
     """
 
-    hard: Rows
-    soft: Rows
+    model: TopKCosine
+    seen: Tensor
+    sample: Sample
+    scores: Tensor
+    order: Tensor
     lead: Tensor
-    pair: Tensor
-    moved: Tensor
+
+    @staticmethod
+    def of(model: TopKCosine, seen: Tensor, sample: Sample, held: Tensor | None = None) -> Part:
+        """Route the points. held ``(k,)`` : which directions stay where they are."""
+        K, (k, _) = model.selected, seen.shape
+        bids = sample.z @ seen[:, : model.dim].T
+        lead = torch.full((len(bids),), torch.inf)
+        if K == k:
+            order = torch.arange(k).expand(len(bids), k)
+        else:
+            order = model.ranked(bids, min(K + 2, k) if held is not None else K)
+        if held is not None and K < k:
+            last, following = order[:, K - 1], order[:, K]
+            tied = held[last] & held[following]
+            if k > K + 1:
+                following = torch.where(tied, order[:, K + 1], following)
+                tied = held[last] & held[following]
+            order = torch.cat((order[:, :K], following[:, None]), 1)
+            ahead = bids.gather(1, order[:, K - 1 :])
+            lead = (ahead[:, 0] - ahead[:, 1]).masked_fill(tied, torch.inf)
+        return Part(model, seen, sample, bids + seen[:, model.dim], order, lead)
+
+    def chosen(self, rows: Tensor) -> Part:
+        """Some of the points."""
+        s = self.sample
+        sample = Sample(s.x[rows], s.z[rows], s.y[rows])
+        return Part(self.model, self.seen, sample, self.scores[rows], self.order[rows], self.lead[rows])
+
+    def rows(self, places: Tensor | None = None, derivatives: bool = True) -> Rows:
+        """Residuals with the components ``places (n, K)`` selected, by default the first K, and their derivatives."""
+        places = self.order[:, : self.model.selected] if places is None else places
+        d, seen = self.model.dim, self.seen
+        weights = self.scores.gather(1, places).softmax(-1)
+        own = (self.sample.x @ seen[:, d + 1 : -1].T + seen[:, -1]).gather(1, places)
+        if self.model.expert == "relu":
+            slope, own = weights * (own > 0), own.clamp_min(0)
+        else:
+            slope = weights
+        f = (weights * own).sum(-1, keepdim=True)
+        if not derivatives:
+            return Rows(places, f, f[:, 0] - self.sample.y)
+        gate, inside = (weights * (own - f))[..., None], slope[..., None]
+        jacobian = torch.empty(*places.shape, 2 * d + 2)
+        torch.mul(gate, self.bid_slopes(places), out=jacobian[..., :d])
+        jacobian[..., d] = gate[..., 0]
+        torch.mul(inside, self.sample.x[:, None], out=jacobian[..., d + 1 : -1])
+        jacobian[..., -1] = inside[..., 0]
+        return Rows(places, jacobian, f[:, 0] - self.sample.y)
+
+    def bid_slopes(self, places: Tensor) -> Tensor:
+        """Derivatives ``(n, m, d)`` of bids in their directions; along the sphere where tau is 0."""
+        z = self.sample.z[:, None]
+        if self.model.tau:
+            return z
+        own = self.seen[:, : self.model.dim][places]
+        return z - (own * z).sum(-1, keepdim=True) * own
 
 
 @dataclass
@@ -174,82 +235,69 @@ class System:
         """No equations."""
         return System(torch.zeros(k * q, k * q), torch.zeros(k, q))
 
-    def add(self, places: Tensor, jacobian: Tensor, residual: Tensor, weight: Tensor) -> None:
-        """Add the weighted squares of the residuals; points with the same components are taken together."""
-        q, k = jacobian.shape[-1], len(self.side)
-        places, by = places.sort(-1)
-        jacobian = jacobian.gather(1, by[..., None].expand_as(jacobian))
-        code = (places * k ** torch.arange(places.shape[1])).sum(-1)
+    def add(self, rows: Rows, weight: Tensor) -> None:
+        """Add the weighted squares of residuals; points with the same components are taken together."""
+        (_, K, q), k = rows.jacobian.shape, len(self.side)
+        places, by = rows.places.sort(-1)
+        code = (places * k ** torch.arange(K)).sum(-1)
         order = code.argsort(stable=True)
         _, counts = torch.unique_consecutive(code[order], return_counts=True)
-        start = 0
+        jacobian = rows.jacobian.gather(1, by[..., None].expand_as(rows.jacobian))[order].flatten(1)
+        residual, weight, firsts = rows.residual[order], weight[order], places[order]
+        blocks, start = self.matrix.view(k, q, k, q), 0
         for count in counts.tolist():
-            rows = order[start : start + count]
+            own, group = firsts[start].tolist(), slice(start, start + count)
             start += count
-            own = places[rows[0]]
-            columns = (own[:, None] * q + torch.arange(q)).flatten()
-            j = jacobian[rows].flatten(1)
-            scaled = j * weight[rows, None]
-            self.matrix[columns[:, None], columns] += scaled.T @ j
-            self.side[own] += (residual[rows] @ scaled).view(-1, q)
+            scaled = jacobian[group] * weight[group, None]
+            square, side = (scaled.T @ jacobian[group]).view(K, q, K, q), (residual[group] @ scaled).view(K, q)
+            for i, a in enumerate(own):
+                self.side[a] += side[i]
+                for j, b in enumerate(own):
+                    blocks[a, :, b] += square[i, :, j]
 
-    def solve(self, free: Tensor, damping: float) -> Tensor:
-        """The step ``(k, q)`` that solves them in the free coordinates."""
+    def join(self, other: System) -> None:
+        """Add the equations of another system."""
+        self.matrix += other.matrix
+        self.side += other.side
+
+    def without(self, direction: Float[Tensor, " kq"]) -> System:
+        """The equations that do not see one direction of unit length, or length 0."""
+        seen = self.matrix @ direction
+        matrix = self.matrix - torch.outer(seen, direction) - torch.outer(direction, seen)
+        matrix += (direction @ seen) * torch.outer(direction, direction)
+        side = self.side.flatten()
+        return System(matrix, (side - (side @ direction) * direction).view_as(self.side))
+
+    def solve(self, free: Bool[Tensor, "k q"], damping: float, more: Float[Tensor, " kq"] | None = None) -> Tensor:
+        """The step ``(k, q)`` that solves them in the free coordinates, and along one direction more."""
         chosen = free.flatten().nonzero()[:, 0]
-        a = self.matrix[chosen[:, None], chosen]
-        diagonal = a.diagonal()
-        a = a + torch.diag(damping * diagonal + 1e-12 * diagonal.max())
+        a, b = self.matrix[chosen][:, chosen], self.side.flatten()[chosen]
+        if more is not None:
+            along = self.matrix @ more
+            edge, corner = along[chosen], (more @ along).view(1)
+            a = torch.cat((torch.cat((a, edge[:, None]), 1), torch.cat((edge, corner))[None]))
+            b = torch.cat((b, (self.side.flatten() @ more).view(1)))
+        diagonal = a.diagonal().clone()
+        for factor in (1.0, 1e3, 1e6, 1e9):  # rounding may leave a null direction a negative curvature
+            shift = torch.diag(factor * (damping * diagonal + 1e-12 * diagonal.max()))
+            lower, failed = torch.linalg.cholesky_ex(a + shift)
+            if not failed:
+                break
+        found = -torch.cholesky_solve(b[:, None], lower)[:, 0]
         step = torch.zeros(free.numel())
-        step[chosen] = -torch.linalg.lstsq(a, self.side.flatten()[chosen, None], driver="gelsd").solution[:, 0]
-        return step.view_as(free)
+        step[chosen] = found[: len(chosen)]
+        if more is not None:
+            step += found[-1] * more
+        return step.view_as(self.side)
 
 
 def residuals(model: TopKCosine, seen: Float[Tensor, "k q"], sample: Sample) -> Float[Tensor, " n"]:
     """Fitted minus observed, of atoms whose slopes are their directions ``seen``."""
-    return torch.cat([_terms(model, seen, part, derivatives=False).hard.residual for part in _chunks(sample)])
+    return torch.cat([Part.of(model, seen, s).rows(derivatives=False).residual for s in _chunks(sample)])
 
 
 def _chunks(sample: Sample) -> list[Sample]:
     return [Sample(*parts) for parts in zip(*(t.split(CHUNK) for t in (sample.x, sample.z, sample.y)), strict=True)]
-
-
-def _terms(model: TopKCosine, seen: Tensor, part: Sample, derivatives: bool = True) -> Terms:
-    d, K = model.dim, model.selected
-    u = seen[:, :d]
-    bids = part.z @ u.T
-    order = model.ranked(bids, min(K + 1, len(seen)))
-    scores = bids + seen[:, d]
-    experts = part.x @ seen[:, d + 1 : -1].T + seen[:, -1]
-    slope = (experts > 0).double() if model.expert == "relu" else torch.ones_like(experts)
-    experts = experts * slope
-
-    def rows(places: Tensor) -> Rows:
-        weights = scores.gather(1, places).softmax(-1)
-        own = experts.gather(1, places)
-        f = (weights * own).sum(-1, keepdim=True)
-        residual = f[:, 0] - part.y
-        if not derivatives:
-            return Rows(places, f, residual)
-        gate, inside = (weights * (own - f))[..., None], (weights * slope.gather(1, places))[..., None]
-        bid = gate * _bid_slopes(model, u, part.z, places)
-        return Rows(places, torch.cat((bid, gate, inside * part.x[:, None], inside), -1), residual)
-
-    hard = rows(order[:, :K])
-    if not derivatives or order.shape[1] == K:
-        never = torch.full((len(bids),), torch.inf)
-        return Terms(hard, hard, never, order[:, :2], part.z[:, None])
-    soft = rows(torch.cat((order[:, : K - 1], order[:, K:]), 1))
-    pair = order[:, K - 1 :]
-    ahead = bids.gather(1, pair)
-    return Terms(hard, soft, ahead[:, 0] - ahead[:, 1], pair, _bid_slopes(model, u, part.z, pair))
-
-
-def _bid_slopes(model: TopKCosine, u: Tensor, z: Tensor, places: Tensor) -> Tensor:
-    """Derivatives ``(n, m, d)`` of the components' bids in their directions; along the sphere where tau is 0."""
-    if model.tau:
-        return z[:, None].expand(-1, places.shape[1], -1)
-    own = u[places]
-    return z[:, None] - (own * z[:, None]).sum(-1, keepdim=True) * own
 
 
 def _moved(model: TopKCosine, seen: Tensor, step: Tensor, free: Tensor) -> Tensor:
@@ -260,3 +308,11 @@ def _moved(model: TopKCosine, seen: Tensor, step: Tensor, free: Tensor) -> Tenso
     bound = size.clamp_min(1e-300) if model.tau == 0 else (size / 0.999).clamp_min(1.0)
     moved[:, :d] = torch.where(free[:, :1], moved[:, :d] / bound, moved[:, :d])
     return moved
+
+
+def _common(model: TopKCosine, seen: Tensor) -> Tensor:
+    """The direction ``(k q,)`` in which all directions ``seen`` grow alike; of length 0 where they are on the sphere."""
+    out = torch.zeros_like(seen)
+    if model.tau:
+        out[:, : model.dim] = seen[:, : model.dim] / seen[:, : model.dim].norm().clamp_min(1e-300)
+    return out.flatten()
