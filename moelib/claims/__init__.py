@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     activation_gate,
+    cosine_top_k,
     cosine_studies,
     dense_to_sparse,
     heat_limit,
@@ -35,6 +36,7 @@ CHAPTERS = (
     heat_system,
     heat_limit,
     cosine_studies,
+    cosine_top_k,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

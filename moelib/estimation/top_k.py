@@ -60,11 +60,13 @@ class Search:
     gates are fitted by Fisher's scoring to this mixture, for widths h that fall; of all iterates the one with the least
     sum of squares under the hard selection is kept, and its experts are fitted to it once more.
 
-    steps : scoring steps at each width. damping : share of the information's diagonal added to it.
+    steps : scoring steps at each width. damping : share of the information's diagonal added to it. reach : the longest
+    step of a slope's direction, in widths times the root of d.
     """
 
     steps: int = 3
-    damping: float = 1e-6
+    damping: float = 1e-3
+    reach: float = 1.0
     widths: tuple[float, ...] = WIDTHS
 
     def run(
@@ -109,14 +111,19 @@ class Search:
                 system.add(soft, (1 - keep[near]) / noise)
                 # the score of the selection is (keep - p) z / h in the leading slope, its negative in the next
                 pair = close.order[:, K - 1 :]
-                rise = torch.zeros(len(p), 2, q)
+                rise = seen.new_zeros(len(p), 2, q)
                 rise[..., :d] = close.bid_slopes(pair) / width
                 rise[:, 1] *= -1
                 choice.add(Rows(pair, rise, (p - keep[near]) / (p * (1 - p))), p * (1 - p))
             system.add(rows, keep / noise)
         # longer slopes change no selection: what softened selections say of their common length is an artefact
         system.join(choice.without(_common(model, seen)))
-        return _moved(model, seen, system.solve(free, self.damping), free), noise.item()
+        step = system.solve(free, self.damping)
+        # a selection is softened over a width: beyond a few of them the step means nothing
+        reach = self.reach * width * d**0.5
+        length = step[:, :d].norm(dim=-1, keepdim=True)
+        step[:, :d] *= reach / length.clamp_min(reach)
+        return _moved(model, seen, step, free), noise.item()
 
     def polish(
         self, model: TopKCosine, seen: Float[Tensor, "k q"], free: Bool[Tensor, "k q"], sample: Sample
@@ -128,7 +135,7 @@ class Search:
         own = free.clone()
         own[:, : model.dim] = False
         value = residuals(model, seen, sample).square().mean().item()
-        for _ in range(2 * self.steps):
+        for _ in range(self.steps):
             system = System.empty(*seen.shape)
             for part in _chunks(sample):
                 rows = Part.of(model, seen, part).rows()
@@ -171,7 +178,7 @@ class Part:
         """Route the points. held ``(k,)`` : which directions stay where they are."""
         K, (k, _) = model.selected, seen.shape
         bids = sample.z @ seen[:, : model.dim].T
-        lead = torch.full((len(bids),), torch.inf)
+        lead = bids.new_full((len(bids),), torch.inf)
         if K == k:
             order = torch.arange(k).expand(len(bids), k)
         else:
@@ -207,7 +214,7 @@ class Part:
         if not derivatives:
             return Rows(places, f, f[:, 0] - self.sample.y)
         gate, inside = (weights * (own - f))[..., None], slope[..., None]
-        jacobian = torch.empty(*places.shape, 2 * d + 2)
+        jacobian = seen.new_empty(*places.shape, 2 * d + 2)
         torch.mul(gate, self.bid_slopes(places), out=jacobian[..., :d])
         jacobian[..., d] = gate[..., 0]
         torch.mul(inside, self.sample.x[:, None], out=jacobian[..., d + 1 : -1])
@@ -233,7 +240,7 @@ class System:
     @staticmethod
     def empty(k: int, q: int) -> System:
         """No equations."""
-        return System(torch.zeros(k * q, k * q), torch.zeros(k, q))
+        return System(torch.zeros(k * q, k * q, dtype=torch.float64), torch.zeros(k, q, dtype=torch.float64))
 
     def add(self, rows: Rows, weight: Tensor) -> None:
         """Add the weighted squares of residuals; points with the same components are taken together."""
@@ -284,7 +291,7 @@ class System:
             if not failed:
                 break
         found = -torch.cholesky_solve(b[:, None], lower)[:, 0]
-        step = torch.zeros(free.numel())
+        step = b.new_zeros(free.numel())
         step[chosen] = found[: len(chosen)]
         if more is not None:
             step += found[-1] * more
