@@ -285,12 +285,12 @@ class LimitStudy(Study):
 class TopKStudy(Study):
     r"""A top-K cosine router fitted to raw samples, by stochastic gradients and by least squares.
 
-    X is uniform on :math:`[-1, 1]^d`, d = dim. The truth has ``atoms`` = k* experts of which ``selected`` = K answer: gates
-    are drawn from :math:`N(0, 0.01\,I/d)`, experts from :math:`N(0, I/d)`, once, with the seed ``draw``; the last ``zero``
-    gates are 0. Fitted are ``components`` = k atoms, k* or k* + 1, of which ``active`` answer. tau : the perturbation; 0
-    for the vanilla router. sigma : standard deviation of the noise. epochs, rate, batch : of the stochastic gradients.
-    spread : starts are off the truth by normal noise of this share of the law that the truth is drawn from. searched : to
-    how many of the replicates a least squares fit is sought.
+    X is uniform on :math:`[-1, 1]^d`, d = dim. The truth has ``atoms`` = k* experts of which ``selected`` = K
+    answer: gates are drawn from :math:`N(0, 0.01\,I/d)`, experts from :math:`N(0, I/d)`, once, with the seed
+    ``draw``; the last ``zero`` gates are 0. Fitted are ``components`` = k atoms, k* or k* + 1, of which ``active``
+    answer. tau : the perturbation; 0 for the vanilla router. sigma : standard deviation of the noise. epochs, rate,
+    batch : of the stochastic gradients. spread : starts are off the truth by normal noise of this share of the law
+    that the truth is drawn from. searched : to how many of the replicates a least squares fit is sought.
     Raises ValueError when a number is out of range: K above k*, K or tau too small, too few active components.
     """
 

@@ -26,9 +26,9 @@ class TopKCosine:
               h(x, \eta_i), \qquad
               v_i(x) = \frac{\beta_{1i}^\top x}{(\lVert\beta_{1i}\rVert + \tau)\,(\lVert x\rVert + \tau)}
 
-    T(x) holds the K components with the largest :math:`v_i(x)`, biases not counted; of equal ones the first. Where tau is
-    0 and a slope is 0, its cosine, 0/0, is taken as 0. dim : dimension d of x. selected : K. expert : "linear" or "relu".
-    Atoms are ``(r, k, q)`` with q = 2 d + 2: slope and bias of the gate, slope and bias of the expert.
+    T(x) holds the K components with the largest :math:`v_i(x)`, biases not counted; of equal ones the first. Where tau
+    is 0 and a slope is 0, its cosine, 0/0, is taken as 0. dim : dimension d of x. selected : K. expert : "linear" or
+    "relu". Atoms are ``(r, k, q)`` with q = 2 d + 2: slope and bias of the gate, slope and bias of the expert.
     Raises ValueError for K below one, tau below zero and another expert. Source: nguyen2025cosine.
     """
 
@@ -104,7 +104,11 @@ class TopKCosine:
         return order
 
     def gradient(
-        self, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "r n d"], z: Float[Tensor, "r n d"], y: Float[Tensor, "r n"]
+        self,
+        atoms: Float[Tensor, "r k q"],
+        x: Float[Tensor, "r n d"],
+        z: Float[Tensor, "r n d"],
+        y: Float[Tensor, "r n"],
     ) -> Float[Tensor, "r k q"]:
         """The gradient of the mean squared residual, the selection held: that of :meth:`mean` by hand, for speed.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from moelib.claims import (
     activation_gate,
-    cosine_top_k,
     cosine_studies,
+    cosine_top_k,
     dense_to_sparse,
     heat_limit,
     heat_system,

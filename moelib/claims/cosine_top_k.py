@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from moelib.claims.claim import Check, Claim, Source
+from moelib.published_lines import Line
 from moelib.study import Scale, TopKStudy
 
 CHAPTER = "cosine_top_k"
@@ -56,4 +57,66 @@ SMALL_VANILLA_OVER = replace(SMALL_OVER, id="top-k-small-vanilla", tau=0.0, seed
 
 KEPT = (EXACT, OVER, VANILLA_EXACT, VANILLA, DRAWN, VANILLA_DRAWN)
 STUDIES = (*KEPT, SMALL, SMALL_OVER, SMALL_VANILLA, SMALL_VANILLA_OVER)
-CLAIMS: tuple[Claim, ...] = ()
+# as published, by setting
+PUBLISHED_LINES = {
+    "exact, perturbed": Line(7.2, -0.50),
+    "exact, vanilla": Line(192.8, -0.11),
+    "over-specified, perturbed": Line(1.5, -0.47),
+    "over-specified, vanilla": Line(50.3, -0.05),
+}
+
+
+def _checked(name: str, kind: str, statement: str, function: str, key: str, **arguments: object) -> Claim:
+    source = Source(key, "derived" if key else "own")
+    check = Check(f"moelib.symbolic.identities.selection:{function}", arguments)
+    return Claim(f"cosine-top-k/{name}", CHAPTER, kind, statement, source, check)  # type: ignore[arg-type]
+
+
+CLAIMS = (
+    *(
+        Claim(
+            f"cosine-top-k/line-{name.replace('over-specified', 'over').replace(', ', '-')}",
+            CHAPTER,
+            "bound",
+            f"The published simulation, first version, reports the line "
+            f"${line.constant:g}\\,n^{{{line.exponent:.2f}}}$ "
+            f"for the mean loss of the {name.split(', ')[1]} router in the {name.split(', ')[0]} setting.",
+            Source(PAPER, "quoted"),
+        )
+        for name, line in PUBLISHED_LINES.items()
+    ),
+    Claim(
+        "cosine-top-k/active-bound",
+        CHAPTER,
+        "bound",
+        r"A fit with top-$\bar K$ selection can come arbitrarily near the true regression function only if "
+        r"$\bar K \ge \max \sum_{j \le K} |\mathcal{A}_{\ell_j}|$, the maximum over the $K$-subsets of the true "
+        r"experts.",
+        Source(PAPER, "quoted"),
+    ),
+    _checked(
+        "slopes-grow",
+        "identity",
+        r"A gradient step of size $\eta$ takes a slope of the vanilla cosine router to squared length "
+        r"$\lVert\beta_1\rVert^2 + \eta^2 \lVert g \rVert^2$, whatever the loss, the batch and the other parameters.",
+        "slopes_grow",
+        PAPER,
+    ),
+    _checked(
+        "tie-breaks",
+        "counterexample",
+        r"Where two gate slopes are zero and one of their experts is selected, the regression function jumps as "
+        r"one slope "
+        r"becomes $\epsilon w$, on the whole half-space $w^\top x < 0$ and for every $\epsilon > 0$.",
+        "tie_breaks",
+        PAPER,
+    ),
+    _checked(
+        "too-many-answer",
+        "counterexample",
+        "No nine linear experts with distinct directions of their slopes, four of which answer, equal a top-2 truth of "
+        "which seven experts answer in all pairs, no three of them on a line.",
+        "too_many_answer",
+        "",
+    ),
+)

@@ -28,7 +28,11 @@ class SGD:
         return max(n // self.batch, 1)
 
     def run(
-        self, model: TopKCosine, atoms: Float[Tensor, "r k q"], x: Float[Tensor, "r n d"], y: Float[Tensor, "r n"],
+        self,
+        model: TopKCosine,
+        atoms: Float[Tensor, "r k q"],
+        x: Float[Tensor, "r n d"],
+        y: Float[Tensor, "r n"],
         order: Int[Tensor, "r epochs n"],
     ) -> Float[Tensor, "r k q"]:
         """The last iterate from the starts ``atoms``. order : the shuffled points of every pass."""
@@ -55,10 +59,10 @@ class Sample:
 class Search:
     r"""Least squares over gates and experts with a selection that is softened, less and less.
 
-    The error of a top-K router jumps where the K-th and the next bid change places, and its derivative does not see that.
-    Here a point whose K-th bid leads by g takes the next component instead with probability 1/(1 + e^{g/h}); experts and
-    gates are fitted by Fisher's scoring to this mixture, for widths h that fall; of all iterates the one with the least
-    sum of squares under the hard selection is kept, and its experts are fitted to it once more.
+    The error of a top-K router jumps where the K-th and the next bid change places, and its derivative does not see
+    that. Here a point whose K-th bid leads by g takes the next component instead with probability 1/(1 + e^{g/h});
+    experts and gates are fitted by Fisher's scoring to this mixture, for widths h that fall; of all iterates the one
+    with the least sum of squares under the hard selection is kept, and its experts are fitted to it once more.
 
     steps : scoring steps at each width. damping : share of the information's diagonal added to it. reach : the longest
     step of a slope's direction, in widths times the root of d.
@@ -128,7 +132,8 @@ class Search:
     def polish(
         self, model: TopKCosine, seen: Float[Tensor, "k q"], free: Bool[Tensor, "k q"], sample: Sample
     ) -> tuple[Float[Tensor, "k q"], float]:
-        """Experts, biases and the common length of the directions ``seen`` fitted by scoring, the selection being as it is.
+        """Experts, biases and the common length of the directions ``seen`` fitted by scoring, the selection being as
+        it is.
 
         Steps that do not help are not made. The atoms, and their mean squared residual.
         """
@@ -318,8 +323,8 @@ def _moved(model: TopKCosine, seen: Tensor, step: Tensor, free: Tensor) -> Tenso
 
 
 def _common(model: TopKCosine, seen: Tensor) -> Tensor:
-    """The direction ``(k q,)`` in which all directions ``seen`` grow alike; of length 0 where they are on the sphere."""
-    out = torch.zeros_like(seen)
+    """The direction ``(k q,)`` in which all directions ``seen`` grow alike; of length 0 where they are on the
+    sphere.""" out = torch.zeros_like(seen)
     if model.tau:
         out[:, : model.dim] = seen[:, : model.dim] / seen[:, : model.dim].norm().clamp_min(1e-300)
     return out.flatten()

@@ -78,7 +78,7 @@ class TopKExperiment(Experiment):
             stream = generator(s.seed, i, n, 1)
             atoms = self.truth[0].numpy()
             if s.components > s.atoms:
-                twin = stream.integers(s.atoms - s.zero)
+                twin = int(stream.integers(s.atoms - s.zero))
                 atoms = np.concatenate((atoms, atoms[twin : twin + 1]))
                 atoms[[twin, -1], s.dim] -= math.log(2)
             out.append(atoms + scale * stream.standard_normal(atoms.shape))
