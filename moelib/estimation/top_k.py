@@ -132,8 +132,7 @@ class Search:
     def polish(
         self, model: TopKCosine, seen: Float[Tensor, "k q"], free: Bool[Tensor, "k q"], sample: Sample
     ) -> tuple[Float[Tensor, "k q"], float]:
-        """Experts, biases and the common length of the directions ``seen`` fitted by scoring, the selection being as
-        it is.
+        """Fit experts, biases and the common length of the directions ``seen`` by scoring; the selection stays.
 
         Steps that do not help are not made. The atoms, and their mean squared residual.
         """
@@ -184,11 +183,11 @@ class Part:
         K, (k, _) = model.selected, seen.shape
         bids = sample.z @ seen[:, : model.dim].T
         lead = bids.new_full((len(bids),), torch.inf)
-        if K == k:
+        if k == K:
             order = torch.arange(k).expand(len(bids), k)
         else:
             order = model.ranked(bids, min(K + 2, k) if held is not None else K)
-        if held is not None and K < k:
+        if held is not None and k > K:
             last, following = order[:, K - 1], order[:, K]
             tied = held[last] & held[following]
             if k > K + 1:
@@ -323,8 +322,8 @@ def _moved(model: TopKCosine, seen: Tensor, step: Tensor, free: Tensor) -> Tenso
 
 
 def _common(model: TopKCosine, seen: Tensor) -> Tensor:
-    """The direction ``(k q,)`` in which all directions ``seen`` grow alike; of length 0 where they are on the
-    sphere.""" out = torch.zeros_like(seen)
+    """The direction ``(k q,)`` in which all directions ``seen`` grow alike; of length 0 if they are on the sphere."""
+    out = torch.zeros_like(seen)
     if model.tau:
         out[:, : model.dim] = seen[:, : model.dim] / seen[:, : model.dim].norm().clamp_min(1e-300)
     return out.flatten()

@@ -93,9 +93,8 @@ def too_many_answer(components: int = 9, experts: int = 7, active: int = 4) -> V
     short = 2 * others < wanted
     holds = sympy.expand(difference - pairs) == 0 and experts >= 3 and short
     detail = (
-        f"Three lines would need {wanted} places of other components, and {others} others can fill {2 * "
-        f"max(others, 0)} "
-        "of them, as no one is on all three."
+        f"Three lines would need {wanted} places of other components, and {others} others can fill {2 * others} of "
+        "them, as no one is on all three."
     )
     relation = "<" if short else r"\ge"
     tex = (
