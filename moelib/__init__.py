@@ -54,6 +54,8 @@ _HOME = {
     "drift": "slope_growth",
     "PUBLISHED_LINES": "claims.cosine_top_k",
     "LineTable": "published_lines",
+    "MedianTable": "published_lines",
+    "FoundTable": "published_lines",
     "TopKCosine": "top_k_cosine",
     "TopKStudy": "study",
     "gate_table": "temperatures",

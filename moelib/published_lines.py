@@ -1,4 +1,4 @@
-"""Lines c n^-g through errors, as publications report them: quoted ones, and the same reading of ours."""
+"""Errors over the sizes of published simulations: lines c n^-g as quoted, the same reading of ours, and medians."""
 
 from __future__ import annotations
 
@@ -48,6 +48,39 @@ class LineTable:
         for label, result in self.results.items():
             cells = [_shown(self.lines.get(label)), *(_shown(Line.through(result, q)) for q in self.quantities)]
             rows.append(f"| {label} | " + " | ".join(cells) + " |")
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class MedianTable:
+    """Median errors of several studies at their smallest and their largest size, shown as a table in a notebook."""
+
+    results: Mapping[str, StudyResult]
+    quantities: tuple[str, ...]
+
+    def _repr_markdown_(self) -> str:
+        head = "| setting | n | " + " | ".join(LABELS[q] for q in self.quantities) + " |"
+        rows = [head, "|---|---|" + "---|" * len(self.quantities)]
+        for label, result in self.results.items():
+            for n in sorted({result.sizes[0], result.sizes[-1]}):
+                cells = [f"{np.nanmedian(result.values[n][q]):.3g}" for q in self.quantities]
+                rows.append(f"| {label} | $10^{{{np.log10(n):.4g}}}$ | " + " | ".join(cells) + " |")
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """How many of the searched fits are as good as a least squares fit has to be, by size, as a table in a notebook."""
+
+    results: Mapping[str, StudyResult]
+
+    def _repr_markdown_(self) -> str:
+        sizes = next(iter(self.results.values())).sizes
+        head = "| setting | " + " | ".join(f"$10^{{{np.log10(n):.3g}}}$" for n in sizes) + " |"
+        rows = [head, "|---|" + "---|" * len(sizes)]
+        for label, result in self.results.items():
+            counts = [(v["below"].sum(), np.isfinite(v["gain"]).sum()) for v in result.values.values()]
+            rows.append(f"| {label} | " + " | ".join(f"{good} of {all_}" for good, all_ in counts) + " |")
         return "\n".join(rows)
 
 

@@ -45,7 +45,7 @@ VANILLA_DRAWN = replace(VANILLA_EXACT, id="top-k-vanilla-drawn", zero=0, seed=20
 # The same in small: four experts on four coordinates, one zero gate.
 SMALL_SCALES = {
     "smoke": Scale((1000, 3162), 2),
-    "laptop": Scale((1000, 3162, 10**4), 6),
+    "laptop": Scale((1000, 3162, 10**4), 4),
     "full": Scale(SIZES, 20),
 }
 SMALL = replace(

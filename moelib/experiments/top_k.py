@@ -58,6 +58,21 @@ class TopKExperiment(Experiment):
         """The model of the fits, in which ``active`` components answer."""
         return TopKCosine(self.study.dim, self.study.active, self.study.tau, self.study.expert)
 
+    def shares(self) -> dict[str, float]:
+        """Of uniform points: how often each true expert answers, and how often the last place is a tie of two zeros."""
+        points = self.points()
+        bids = self.model.bids(self.truth, points)[0]
+        answers = self.model.active(bids).double().mean(0)
+        ahead = bids.sort(-1, descending=True).values
+        K = self.study.selected
+        tie = (ahead[:, K - 1] == ahead[:, K]).double().mean() if K < self.study.atoms else torch.zeros(())
+        return {**{f"expert {i + 1}": share.item() for i, share in enumerate(answers)}, "tie": tie.item()}
+
+    def points(self) -> Tensor:
+        """Fixed uniform points ``(4000, d)`` at which functions are compared."""
+        stream = generator(self.study.draw, 0, TESTED)
+        return torch.from_numpy(stream.uniform(-1.0, 1.0, (TESTED, self.study.dim)))
+
     def draw(self, n: int, replicates: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The samples x ``(r, n, d)`` and y ``(r, n)``; those of replicate i depend on (seed, i, n) alone."""
         s, xs, noises = self.study, [], []
@@ -200,7 +215,7 @@ class TopKExperiment(Experiment):
         def seen(model: TopKCosine, rows: Tensor) -> MixingMeasure:
             return MixingMeasure(torch.cat((model.directions(rows), rows[..., d:]), -1), d)
 
-        points = torch.from_numpy(generator(s.draw, 0, TESTED).uniform(-1.0, 1.0, (TESTED, d)))
+        points = self.points()
         gap = torch.cat([self.fitted.mean(one[None], points) for one in atoms]) - self.model.mean(self.truth, points)
         return {
             "published": loss(as_parametrised(atoms, self.truth, layout)),
