@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from moelib.fisher import BandCheck
+    from moelib.growth import Drift, SlopeGrowth
     from moelib.published_lines import Line
     from moelib.results import StudyResult
-    from moelib.slope_growth import Drift, SlopeGrowth
     from moelib.stopping import Stopping
     from moelib.symbolic.heat.differences import HiddenDifference
     from moelib.temperatures import TemperatureProfile

@@ -19,9 +19,9 @@ from moelib.experiments import Experiment
 from moelib.experts import EXPERTS
 from moelib.gates.normalisers import top_k
 from moelib.gates.scores import cosine, perturbed_cosine
+from moelib.growth import drift, slope_growth
 from moelib.ops import sympy_world
 from moelib.published_lines import Line, LineTable
-from moelib.slope_growth import drift, slope_growth
 from moelib.study import least_active
 from moelib.top_k_cosine import TopKCosine
 from tests.claims.held import holds
@@ -55,7 +55,9 @@ def test_values_are_those_of_the_symbolic_formulas(tau, expert) -> None:
     h = [EXPERTS[expert].fn(m, x, a, e) for *_, a, e in rows]
     exact = sum(w * e for w, e in zip(weights, h, strict=True))
     numbers = np.array([[[*b, c, *a, e] for b, c, a, e in rows]], dtype=float)
-    found = TopKCosine(2, 2, float(tau), expert).mean(torch.from_numpy(numbers), torch.from_numpy(np.array([[0.6, -0.8]])))
+    found = TopKCosine(2, 2, float(tau), expert).mean(
+        torch.from_numpy(numbers), torch.from_numpy(np.array([[0.6, -0.8]]))
+    )
     close(found, [[float(exact)]])
 
 

@@ -65,7 +65,7 @@ class TopKExperiment(Experiment):
         answers = self.model.active(bids).double().mean(0)
         ahead = bids.sort(-1, descending=True).values
         K = self.study.selected
-        tie = (ahead[:, K - 1] == ahead[:, K]).double().mean() if K < self.study.atoms else torch.zeros(())
+        tie = (ahead[:, K - 1] == ahead[:, K]).double().mean() if self.study.atoms > K else torch.zeros(())
         return {**{f"expert {i + 1}": share.item() for i, share in enumerate(answers)}, "tie": tie.item()}
 
     def points(self) -> Tensor:
