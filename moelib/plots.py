@@ -343,7 +343,7 @@ def slope_lengths(growths: Sequence[SlopeGrowth]) -> Figure:
 
 def drifts(found: Sequence[Drift]) -> Figure:
     """The error of the regression function along gradient steps that begin at the truth or beside it."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.2))
+    figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     for i, (drift, colour) in enumerate(zip(found, COLOURS, strict=False)):
         axes.plot(drift.steps, drift.error, ("-", "--")[i % 2], color=colour, linewidth=1.2, label=drift.label)
     axes.set_xlabel("gradient step")
