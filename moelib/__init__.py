@@ -59,6 +59,7 @@ _HOME = {
     "TopKCosine": "top_k_cosine",
     "TopKStudy": "study",
     "gate_table": "temperatures",
+    "perturbation_table": "perturbations",
     "Information": "information",
     "Stopping": "stopping",
     "slope": "rates",

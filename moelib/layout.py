@@ -219,6 +219,14 @@ class Layout:
             out[..., self.slope] = torch.where(length < 1, self._tau1(atoms) * u / (1 - length), torch.nan)
         return out
 
+    def as_long_as(self, atoms: Tensor, others: Tensor) -> Tensor:
+        """The atoms ``(.., q)`` with slopes as long as those of others, where that changes no function."""
+        if not self.directional:
+            return atoms
+        out = atoms.clone()
+        out[..., self.slope] = self.seen(atoms) * others[..., self.slope].norm(dim=-1, keepdim=True)
+        return out
+
     def in_gauge_of(self, atoms: Tensor, truth: Tensor) -> Tensor:
         """The atoms ``(r, k, q)`` moved so that their last atom has the gate of the truth's ``(1, k, q)``.
 
@@ -227,17 +235,13 @@ class Layout:
         out = atoms.clone()
         out[..., self.bias] += truth[:, -1:, self.bias] - atoms[:, -1:, self.bias]
         if self.directional:
-            return self.with_seen(truth.expand_as(atoms), self.seen(atoms)).where(self._is_slope, out)
+            return self.as_long_as(out, truth)
         if self.translated and self.score.name == PERTURBED:
             u = self.seen(atoms)
             return self.with_seen(out, u + self.seen(truth)[:, -1:] - u[:, -1:])
         if self.translated:
             out[..., self.slope] += truth[:, -1:, self.slope] - atoms[:, -1:, self.slope]
         return out
-
-    @property
-    def _is_slope(self) -> Tensor:
-        return torch.tensor([self.slope.start <= c < self.slope.stop for c in range(self.coordinates)])
 
     def _tau1(self, atoms: Tensor) -> Tensor:
         names = [p.name for p in self.score.params for _ in range(p.size(self.dim))]

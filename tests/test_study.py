@@ -10,6 +10,7 @@ import pytest
 
 from moelib.claims import STUDIES, registry
 from moelib.committed import path_of
+from moelib.gates.catalogue import GATES
 from moelib.sizes import LARGEST_SIZE
 from moelib.study import PROFILES, LeastSquaresStudy, LimitStudy, MixtureStudy, Scale, Study
 
@@ -84,10 +85,12 @@ def test_studies_keep_the_measuring_protocol(study: Study) -> None:
     assert more >= (more if path_of(study.id).exists() else enough) >= (100 if followed else 1)
     assert 0.1 <= study.plan.fraction <= 0.9
     assert study.theta.share >= 0.1
-    slopes, biases = [row[0] for row in study.truth], [row[1] for row in study.truth]
+    dim = getattr(study, "dim", 1)
+    slopes, biases = [row[0] for row in study.truth], [row[dim] for row in study.truth]
     assert max(slopes) - min(slopes) < study.theta.slope_gap
     assert max(biases) - min(biases) < study.theta.bias_gap
-    assert all(abs(v) < study.theta.expert for row in study.truth for v in row[2:])
+    gate = GATES[study.gate][0].size(dim) if study.gate in GATES else 2 * dim + 2
+    assert all(abs(v) < study.theta.expert for row in study.truth for v in row[gate:])
 
 
 def test_parameters_change_what_they_name() -> None:
@@ -162,7 +165,8 @@ def test_an_unknown_profile_is_one_sentence() -> None:
     ("parameters", "sentence"),
     [
         ({"gate": "softmx"}, "unknown gate 'softmx'; known: softmax"),
-        ({"gate": "cosine"}, "studies are written for .* hierarchical gates; got 'cosine'"),
+        ({"gate": "laplace"}, "studies are written for .* hierarchical gates; got 'laplace'"),
+        ({"gate": "cosine"}, "the gate 'cosine' needs a polar design"),
         ({"expert": "tahn"}, "unknown expert 'tahn'; known: linear, tanh"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 from moelib.claims import (
     activation_gate,
     cosine_studies,
+    cosine_symbolic,
     cosine_top_k,
     dense_to_sparse,
     heat_limit,
@@ -35,6 +36,7 @@ CHAPTERS = (
     activation_gate,
     heat_system,
     heat_limit,
+    cosine_symbolic,
     cosine_studies,
     cosine_top_k,
 )

@@ -154,7 +154,8 @@ class LeastSquaresFit:
         steps = min(self.plan.max_steps, self.plan.wandering)
         rough = _in_cache(self._problem(wide, chart), LevenbergMarquardt(self.plan.tolerance), zeros, steps)
         # where the rough chart led to an optimum, finish in the chart that is right there
-        chart = whitened_chart(self.model, wide, self.sigma, chart.atoms(rough.z))
+        reached = self.model.layout.as_long_as(chart.atoms(rough.z), starts.flatten(0, 1))
+        chart = whitened_chart(self.model, wide, self.sigma, reached)
         problem = self._problem(wide, chart)
         rows = torch.nonzero(rough.status == Status.CONVERGED)[:, 0]
         end = Iterate(zeros.clone(), rough.value.clone(), rough.status.clone(), rough.steps.clone())

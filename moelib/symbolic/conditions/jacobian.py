@@ -42,16 +42,18 @@ def full_rank(
     groups: Sequence[int] = (),
     nullity: int | None = None,
     density: str | None = None,
+    lost: int = 0,
 ) -> Verdict:
     """Whether the model's first derivatives at a truth have the rank that its symmetries leave them.
 
     gate, expert, truth, dim, groups, density : see :func:`moelib.symbolic.conditions.regression.regression`. nullity :
-    how many independent motions there must be; None for any number. The verdict is false where the rank is another or
-    was not decided. Raises ValueError as that function.
+    how many independent motions there must be; None for any number. lost : how many more relations there must be, at
+    this truth alone. The verdict is false where the rank is another or was not decided. Raises ValueError as that
+    function.
     """
     model = regression(gate, expert, truth, dim, groups, density)
     total, count = len(model.free), len(model.motions)
-    tex = _rank_tex(total, model)
+    tex = _rank_tex(total, model, lost)
     if nullity is not None and nullity != count:
         told = f"{count} motion{'' if count == 1 else 's'}"
         return Verdict(False, tex, f"For the {model.title}, {told} were found, and {nullity} expected.")
@@ -60,8 +62,17 @@ def full_rank(
         return Verdict(False, tex, f"For the {model.title}, the motions were not shown to be independent.")
     members = [_first(model, s) for s in model.free if s not in held]
     decision = _decided(model, members)
-    those = f"the other {len(members)} of {total}" if held else f"all {total}"
-    detail = f"For the {model.title}, {_holding(held)}{those} derivatives are {_why(decision)}"
+    more: list[str] = []
+    while len(more) < lost and decision.relations:
+        relation = decision.relations[0]
+        more.append(relation.tex)
+        members.pop(next(i for i, c in enumerate(relation.coefficients) if c != 0))
+        decision = _decided(model, members)
+    if len(more) < lost:
+        return Verdict(False, tex, f"For the {model.title}, {len(more)} of {lost} further relations were found.")
+    those = f"the other {len(members)} of {total}" if held or more else f"all {total}"
+    without = f"and without {lost} of those in {', '.join(f'${r}$' for r in more)}, " if more else ""
+    detail = f"For the {model.title}, {_holding(held)}{without}{those} derivatives are {_why(decision)}"
     if decision.certificate and held:
         detail += "; the motions annihilate the model with undefined experts, exactly"
     return Verdict(decision.status == INDEPENDENT, tex, detail + ".", decision.certificate)
@@ -81,7 +92,9 @@ def cell_rank(
 
     cell : the place of that atom among the rows, from 0. expect : "independent" or "dependent"; the verdict is false
     where the other was found, or neither. Second derivatives in two different coordinates may be combinations of first
-    ones, as a ridge expert's are, or 0, as those in two hidden units; that is harmless, and they are left out. Other
+    ones, as a ridge expert's are, or 0, as those in two hidden units; that is harmless, and they are left out. Where
+    the atom can move alone without changing the model, as a slope of the vanilla cosine router in its norm, its other
+    coordinates are a chart of what is seen of it, and the derivatives are those in this chart. Other
     arguments and errors as in :func:`full_rank`; ValueError also for a cell that does not exist, a gate without
     normalised exponential weights and another word.
     """
@@ -90,6 +103,7 @@ def cell_rank(
     model = regression(gate, expert, truth, dim, groups, density)
     if not 0 <= cell < len(model.cells):
         raise ValueError(f"expected a cell from 0 to {len(model.cells) - 1}; got {cell}")
+    model, chart = _charted(model, cell)
     own = model.cells[cell].coordinates
     moving = ", ".join(s.name for s in own)
     tex = rf"\{{\partial_{{\theta}} {model.name}\}} \cup \{{\Psi_{{vw}} :\; v, w \in ({moving})\}}"
@@ -101,13 +115,30 @@ def cell_rank(
     members, aside = _of_cell(model, cell, set(held))
     zero = next((m for m in members if m.expression == 0), None)
     count = f"{len(rest) + len(members)} functions"
-    where = f"For the {model.title}, atom {cell + 1} over-fitted, {_holding(held)}"
+    where = f"For the {model.title}, atom {cell + 1} over-fitted, {_holding([*chart, *held])}"
     where += f"and with {', '.join(f'${r}$' for r in aside)} set aside, " if aside else ""
     where += f"the {count} are "
     if zero is not None:
         return Verdict(expect == DEPENDENT, tex, f"{where}dependent, since ${zero.tex}$.")
     decision = _decided(model, [*rest, *members])
     return Verdict(decision.status == expect, tex, f"{where}{_why(decision)}.", decision.certificate)
+
+
+def _charted(model: Regression, cell: int) -> tuple[Regression, list[Any]]:
+    """The model with one coordinate of the atom fixed for each motion of that atom alone, and these coordinates.
+
+    A coordinate that moves all by itself is not seen at all. It stays, so that this is told.
+    """
+    own = model.cells[cell].coordinates
+    alone = [m for m in model.motions if len(m.field) > 1 and set(m.field) <= set(own)]
+    places = pivots([m.field for m in alone], own, model.values) if alone else []
+    fixed = [own[j] for j in places or []]
+    if not fixed:
+        return model, []
+    left = tuple(s for s in own if s not in fixed)
+    cells = tuple(replace(c, coordinates=left) if i == cell else c for i, c in enumerate(model.cells))
+    free, motions = (s for s in model.free if s not in fixed), (m for m in model.motions if m not in alone)
+    return replace(model, free=tuple(free), motions=tuple(motions), cells=cells), fixed
 
 
 def _decided(model: Regression, members: Sequence[Member]) -> Decision:
@@ -181,11 +212,11 @@ def _superfluous(members: Sequence[Member], variables: Sequence[Any]) -> tuple[M
     return None
 
 
-def _rank_tex(total: int, model: Regression) -> str:
+def _rank_tex(total: int, model: Regression, lost: int = 0) -> str:
     f = model.name
     told = dict.fromkeys(rf"\big({m.tex}\big) {f}" if " + " in m.tex else f"{m.tex} {f}" for m in model.motions)
-    rank = total - len(model.motions)
-    span = rf"\dim \operatorname{{span}}\{{\partial_{{\theta}} {f}\}} = {rank} = {total} - {len(model.motions)}"
+    null = len(model.motions) + lost
+    span = rf"\dim \operatorname{{span}}\{{\partial_{{\theta}} {f}\}} = {total - null} = {total} - {null}"
     return span + (rf",\quad 0 = {' = '.join(told)}" if told else "")
 
 

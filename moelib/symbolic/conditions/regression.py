@@ -151,7 +151,7 @@ def _flat(
             cells.append(Cell(own, w * h, w, 1 / sympy.Add(*odds), f))
     law, name = (f"{density} density, ", "p_G") if density else ("", "f_G")
     title = f"gate {unit.gate}, {unit.expert.name} experts, {law}{len(rows)} atoms, d = {dim}"
-    motions = tuple(_of_gate(unit, len(rows)))
+    motions = (*_of_gate(unit, len(rows)), *_of_sphere(unit, len(rows), f))
     return Regression(title, f, unit.variables, values, tuple(free), shared, motions, tuple(cells), name)
 
 
@@ -170,6 +170,22 @@ def _of_gate(unit: Unit, k: int) -> list[Motion]:
         rows = each if f.kind == PER_ATOM else [{s: e for entries in each for s, e in entries.items()}]
         out += [Motion(field_tex(search, f), row) for row in rows]
     return out
+
+
+def _of_sphere(unit: Unit, k: int, f: Any) -> list[Motion]:
+    r"""Two slopes of the vanilla cosine router in d = 3 turn by the same :math:`t = \beta_{1,1} \times \beta_{1,2}`.
+
+    It is orthogonal to both, so that directions stay on the sphere to first order; a slope moves by its norm times t.
+    """
+    import sympy
+
+    if unit.gate != "cosine" or (unit.dim, k) != (3, 2):
+        return []
+    slopes = [sympy.Matrix(unit.symbols(i)["beta1"]) for i in (1, 2)]
+    t = slopes[0].cross(slopes[1])
+    field = {s: b.norm() * e for b in slopes for s, e in zip(b, t, strict=True)}
+    tex = r"\sum_{i} \lVert \beta_{1,i} \rVert\, (\beta_{1,1} \times \beta_{1,2})^{\top} \partial_{\beta_{1,i}}"
+    return [Motion(tex, field)] if vanishes(applied(field, f)) else []
 
 
 def _hierarchy(expert: str | Formula, truth: Sequence[Row], dim: int, groups: tuple[int, ...]) -> Regression:
