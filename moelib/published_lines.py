@@ -95,4 +95,10 @@ class FoundTable:
 
 
 def _shown(line: Line | None) -> str:
-    return "" if line is None else f"${line.constant:.3g}\\, n^{{{line.exponent:.2f}}}$"
+    if line is None:
+        return ""
+    constant = f"{line.constant:.4g}"
+    if "e" in constant:
+        digits, power = f"{line.constant:.1e}".split("e")
+        constant = rf"{digits} \cdot 10^{{{int(power)}}}"
+    return f"${constant}\\, n^{{{line.exponent:.2f}}}$"
