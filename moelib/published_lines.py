@@ -85,12 +85,11 @@ class FoundTable:
     def _repr_markdown_(self) -> str:
         import numpy as np
 
-        sizes = next(iter(self.results.values())).sizes
-        head = "| setting | " + " | ".join(f"$10^{{{np.log10(n):.3g}}}$" for n in sizes) + " |"
-        rows = [head, "|---|" + "---|" * len(sizes)]
-        for label, result in self.results.items():
-            counts = [(v["below"].sum(), np.isfinite(v["gain"]).sum()) for v in result.values.values()]
-            rows.append(f"| {label} | " + " | ".join(f"{good} of {all_}" for good, all_ in counts) + " |")
+        rows = ["| n | " + " | ".join(self.results) + " |", "|---|" + "---|" * len(self.results)]
+        for n in next(iter(self.results.values())).sizes:
+            found = [result.values[n] for result in self.results.values()]
+            cells = [f"{v['below'].sum()} of {np.isfinite(v['gain']).sum()}" for v in found]
+            rows.append(f"| $10^{{{np.log10(n):.3g}}}$ | " + " | ".join(cells) + " |")
         return "\n".join(rows)
 
 
