@@ -130,8 +130,10 @@ def compare(
             bias = truth.atoms[:, j, truth.dim] - fitted.atoms[:, i, fitted.dim]
             moved = fitted.translated(slope, bias)
             there = _in_gauge(moved, truth, i, j, nearest)
-            value = torch.where(there.anchored, loss(there), 1e6 + loss(there))  # an anchored gauge always wins
+            value = loss(there)
             better = value < score
+            if best is not None:  # an anchored gauge always wins
+                better = torch.where(there.anchored == best.anchored, better, there.anchored)
             best = there if best is None else where(better, there, best)
             score = torch.where(better, value, score)
     assert best is not None
