@@ -36,7 +36,7 @@ class BoundCase:
     radii: int = 6
     angles: int = 24
     scales: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
-    starts: int = 48
+    starts: int = 40
     seed: int = 1
     loss: Literal["quotient", "published"] = "quotient"
 
