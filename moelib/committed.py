@@ -91,14 +91,14 @@ class Committed:
         result = StudyResult(study, profile, manifest["device"], scale.sizes, values, manifest["date"])
         return Committed(result, manifest["code"], manifest["date"])
 
-    def repeat(self, replicates: int = 2) -> Repetition:
-        """Fit the first replicates of every size again, and compare everything that was measured.
+    def repeat(self, replicates: int = 2, largest: float = float("inf")) -> Repetition:
+        """Fit the first replicates of every size up to ``largest`` again, and compare everything that was measured.
 
         Raises ValueError where log-likelihoods differ by more than two starts may, or an error by more than a hundredth
         of itself: then what is kept is not what the code of today finds.
         """
         gains, rest = {}, {}
-        for n in self.result.sizes:
+        for n in (size for size in self.result.sizes if size <= largest):
             with one_thread():
                 found = Experiment.of(self.result.study).block(n, range(replicates))
             kept = {name: array[:replicates] for name, array in self.result.values[n].items()}
@@ -138,8 +138,8 @@ class Repetition:
         head = (
             f"Kept results of `{c.result.study.id}`: {c.result.profile} profile, {' or '.join(map(str, counts))} "
             f"replicates a size, {c.result.device}, {c.date}, code {c.code}. The first {self.replicates} replicates of "
-            "each size, fitted again now:"
+            "the sizes below, fitted again now:"
         )
-        rows = [f"| $10^{{{np.log10(n):g}}}$ | {gap:.1e} | {self.errors[n]:.1e} |" for n, gap in self.gains.items()]
+        rows = [f"| $10^{{{np.log10(n):.4g}}}$ | {gap:.1e} | {self.errors[n]:.1e} |" for n, gap in self.gains.items()]
         columns = "| n | difference in log-likelihood units | of an error, as a share of itself |"
         return "\n".join([head, "", columns, "|---|---|---|", *rows])

@@ -15,6 +15,7 @@ MODELS = (
     "measures.py",
     "layout.py",
     "models.py",
+    "top_k_cosine.py",
     "hierarchical.py",
     "features.py",
     "density_models.py",

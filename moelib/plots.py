@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from moelib.bound_cases import InverseBounds
     from moelib.fisher import BandCheck
+    from moelib.growth import Drift, SlopeGrowth
+    from moelib.published_lines import Line
     from moelib.results import StudyResult
     from moelib.stopping import Stopping
     from moelib.symbolic.heat.differences import HiddenDifference
@@ -305,6 +307,79 @@ def inverse_bounds(bounds: InverseBounds) -> Figure:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.tight_layout()
+    return figure
+
+
+def against_lines(
+    results: Mapping[str, StudyResult], quantities: Mapping[str, str], lines: Mapping[str, Line]
+) -> Figure:
+    """Errors of several studies, a panel each, with a published line in it: dashes, as quoted, not fitted to anything.
+
+    quantities : what is drawn, by label. Bands around medians hold the middle 80 % of the replicates.
+    """
+    columns = 2 if len(results) > 1 else 1
+    rows = -(-len(results) // columns)
+    figure, panels = plt.subplots(
+        rows,
+        columns,
+        figsize=(3.5 * columns, 2.9 * rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (label, result) in zip(panels.flat, results.items(), strict=False):
+        sizes = np.array(result.sizes, dtype=float)
+        for (name, quantity), colour, marker in zip(quantities.items(), COLOURS, MARKERS, strict=False):
+            samples = [v[quantity][np.isfinite(v[quantity])] for v in result.values.values()]
+            low, middle, high = np.array([np.quantile(s, (0.1, 0.5, 0.9)) for s in samples]).T
+            axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(sizes, middle, marker=marker, markersize=3, color=colour, label=name, linewidth=1.2)
+        if label in lines:
+            axes.plot(
+                sizes, [lines[label].at(n) for n in sizes], "--", color="0.2", linewidth=1.2, label="as published"
+            )
+        _sizes_axis(axes, sizes)
+        axes.set_yscale("log")
+        axes.set_title(label, fontsize=9)
+    for axes in panels[:-1].flat:
+        axes.set_xlabel("")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("loss")
+    panels[0, 0].legend(fontsize=7)
+    return figure
+
+
+def slope_lengths(growths: Sequence[SlopeGrowth]) -> Figure:
+    """The length of one gate slope along stochastic gradients, from several starts, a panel for each router."""
+    figure, panels = plt.subplots(
+        1, len(growths), figsize=(3.5 * len(growths), 3.0), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, growth in zip(panels.flat, growths, strict=True):
+        for row, colour in zip(growth.lengths, COLOURS, strict=False):
+            axes.plot(np.arange(1, len(row) + 1), row, color=colour, linewidth=1.2, label=f"start {row[0]:.0e}")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_title(growth.label, fontsize=9)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    panels[0, 0].set_ylabel(r"$\Vert\beta_1\Vert$")
+    panels[0, 0].legend(fontsize=7)
+    return figure
+
+
+def drifts(found: Sequence[Drift]) -> Figure:
+    """The error of the regression function along gradient steps that begin at the truth or beside it."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    for i, (drift, colour) in enumerate(zip(found, COLOURS, strict=False)):
+        axes.plot(drift.steps, drift.error, ("-", "--")[i % 2], color=colour, linewidth=1.2, label=drift.label)
+    axes.set_xlabel("gradient step")
+    axes.set_ylabel("error of the function")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     return figure
 
 

@@ -43,6 +43,15 @@ LABELS = {
     "b_most": r"largest $b$ of equally good fits",
     "nu_most": r"largest $\nu$ of equally good fits",
     "off": r"relative difference of $b$ from its limit",
+    "quotient": "quotient loss",
+    "regression_sgd": "regression function, stochastic gradients",
+    "published_sgd": "published loss, stochastic gradients",
+    "quotient_sgd": "quotient loss, stochastic gradients",
+    "regression_start": "regression function, starts",
+    "published_start": "published loss, starts",
+    "quotient_start": "quotient loss, starts",
+    "length_sgd": "longest slope, stochastic gradients",
+    "below": "as good as the true slopes",
     "negative": r"$Z_{2m} < 0$",
     "positive": r"$Z_{2m} > 0$",
     "certified": "certified",
@@ -53,6 +62,8 @@ LABELS = {
 MEASURED = (
     *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "length_span", "diameter"),
     *("hellinger", "published", "sharp", "beta1", "a", "b", "nu", "b_most", "nu_most"),
+    *("quotient", "regression_sgd", "published_sgd", "quotient_sgd", "length_sgd"),
+    *("regression_start", "published_start", "quotient_start"),
 )
 FEWEST = 100  # a cell pattern with fewer replicates gets no slope
 

@@ -281,6 +281,80 @@ class LimitStudy(Study):
         return (0,)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TopKStudy(Study):
+    r"""A top-K cosine router fitted to raw samples, by stochastic gradients and by least squares.
+
+    X is uniform on :math:`[-1, 1]^d`, d = dim. The truth has ``atoms`` = k* experts of which ``selected`` = K
+    answer: gates are drawn from :math:`N(0, 0.01\,I/d)`, experts from :math:`N(0, I/d)`, once, with the seed
+    ``draw``; the last ``zero`` gates are 0. Fitted are ``components`` = k atoms, k* or k* + 1, of which ``active``
+    answer. tau : the perturbation; 0 for the vanilla router. sigma : standard deviation of the noise. epochs, rate,
+    batch : of the stochastic gradients. spread : starts are off the truth by normal noise of this share of the law
+    that the truth is drawn from. searched : to how many of the replicates a least squares fit is sought.
+    Raises ValueError when a number is out of range: K above k*, K or tau too small, too few active components.
+    """
+
+    dim: int
+    atoms: int
+    selected: int
+    components: int
+    active: int
+    tau: float
+    draw: int
+    zero: int = 2
+    expert: str = "linear"
+    sigma: float = 0.1
+    epochs: int = 10
+    rate: float = 0.1
+    batch: int = 32
+    spread: float = 0.1
+    searched: int = 8
+
+    FIELDS: ClassVar[dict[str, str]] = {
+        "seed": "seed", "k": "components", "K": "selected", "active": "active", "tau": "tau", "sigma": "sigma",
+        "batch": "batch", "spread": "spread",
+    }  # fmt: skip
+    LARGEST: ClassVar[int] = 10**6  # raw samples have to be in memory
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("dim", "atoms", "epochs", "batch", "selected", "active"):
+            if not whole(getattr(self, name)) or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.tau < math.inf:
+            raise ValueError(f"the perturbation tau must be a number of at least 0, got {self.tau!r}")
+        if not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma must be a positive number, got {self.sigma!r}")
+        if self.selected > self.atoms:
+            raise ValueError(f"K is at most the number k* = {self.atoms} of experts, got K = {self.selected}")
+        if self.components not in (self.atoms, self.atoms + 1):
+            raise ValueError(f"k must be k* = {self.atoms} or k* + 1 = {self.atoms + 1}, got {self.components!r}")
+        least = least_active(self.selected, self.atoms, self.components)
+        if not least <= self.active <= self.components:
+            raise ValueError(
+                f"a fit of {self.components} components to a truth of {self.atoms} with K = {self.selected} needs "
+                f"{least} to {self.components} active ones, got {self.active}"
+            )
+        if not 0 <= self.zero < self.atoms:
+            raise ValueError(f"from 0 to {self.atoms - 1} gates of the truth may be zero, got {self.zero!r}")
+
+    @property
+    def title(self) -> str:
+        """What is studied, in words."""
+        router = f"perturbed cosine router, tau = {self.tau:g}" if self.tau else "vanilla cosine router"
+        return f"{router}, d = {self.dim}, k* = {self.atoms}, K = {self.selected}, k = {self.components}"
+
+
+def least_active(selected: int, atoms: int, components: int) -> int:
+    """How many components a fit must let answer so that it may equal the truth: proposition 1 of nguyen2025cosine.
+
+    A true expert that answers needs all fitted atoms of its cell. selected : K. atoms : k*. components : k, all of them
+    in some cell; over the ways to share them out, the least of the largest number in any K cells.
+    """
+    each, more = divmod(components, atoms)
+    return selected * each + min(selected, more)
+
+
 def whole(value: Any) -> bool:
     """Whether a value is an integer and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from moelib.claims import (
     activation_gate,
     cosine_studies,
     cosine_symbolic,
+    cosine_top_k,
     dense_to_sparse,
     heat_limit,
     heat_system,
@@ -37,6 +38,7 @@ CHAPTERS = (
     heat_limit,
     cosine_symbolic,
     cosine_studies,
+    cosine_top_k,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

@@ -12,7 +12,7 @@ from moelib.densities import VARIANCE
 from moelib.experts import EXPERTS
 from moelib.gates.catalogue import GATES
 from moelib.layout import Layout
-from moelib.study import LeastSquaresStudy, LikelihoodStudy, LimitStudy, MixtureStudy, Study
+from moelib.study import LeastSquaresStudy, LikelihoodStudy, LimitStudy, MixtureStudy, Study, TopKStudy
 from moelib.voronoi import Comparison
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ class Experiment:
         from moelib.experiments.least_squares import LeastSquaresExperiment
         from moelib.experiments.likelihood import LikelihoodExperiment
         from moelib.experiments.limit import LimitExperiment
+        from moelib.experiments.top_k import TopKExperiment
 
+        if isinstance(study, TopKStudy):
+            return TopKExperiment.build(study)
         if isinstance(study, LimitStudy):
             return LimitExperiment.build(study)
         if isinstance(study, LeastSquaresStudy):
