@@ -23,6 +23,8 @@ COSINE_BOUNDS = {
     "perturbed, $k = 4$, two in each cell": BoundCase("perturbed_cosine", MOVED, FOUR),
 }
 
+STUDIES = ()
+
 AT = r"$k^* = 2$ tanh experts in $d = 2$"
 
 
