@@ -54,6 +54,11 @@ class LeastSquaresFit:
             raise ValueError(
                 f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
             )
+        if self.model.layout.directional and known < self.model.dim:
+            raise ValueError(
+                f"with k* = {known} atoms in d = {self.model.dim} dimensions slopes of a vanilla cosine router can be "
+                "translated on the sphere, which no fit is written for; take at least d atoms"
+            )
         affine, plain = "affine" in self.model.expert.traits, self.model.score.name == "linear" and self.model.dim == 1
         if self.components > known and affine and not plain:
             raise ValueError(
