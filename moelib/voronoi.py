@@ -169,8 +169,8 @@ def as_parametrised(atoms: Float[Tensor, "r k q"], truth: Float[Tensor, "one k_s
     r"""Compare fitted atoms of a cosine router with a truth in the slopes themselves, lengths and all.
 
     That is what published losses do. Cells are nearest in slope and expert; biases are pinned by the weight of the last
-    true atom's cell, or by the weight of all where it is empty. The perturbed router's translations are taken out first, as :func:`compare` does in what the
-    weights see. NaN where a slope leaves the set of all slopes by that.
+    true atom's cell, or by the weight of all where it is empty. The perturbed router's translations are taken out
+    first, as :func:`compare` does in what the weights see. NaN where a slope leaves the set of all slopes by that.
     """
     if layout.translated:
         true = layout.measure(truth)

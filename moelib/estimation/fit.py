@@ -35,7 +35,7 @@ class LeastSquaresFit:
     split, all if None; in a hierarchy all of one group.
     Raises ValueError when ``components`` is neither, for a truth that is no measure (see
     :meth:`Layout.check`), and for over-fitted experts that are affine in their parameters under another gate than plain
-    softmax or for d > 1, whose flat directions differ.
+    softmax or for d > 1, whose flat directions differ; and for a vanilla cosine router with k* < d.
     """
 
     model: RegressionMoE
