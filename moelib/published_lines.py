@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from moelib.results import LABELS, StudyResult
+if TYPE_CHECKING:
+    from moelib.results import StudyResult
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Line:
     @staticmethod
     def through(result: StudyResult, quantity: str) -> Line | None:
         """Least squares through log mean error against log n; None where there is one size or none."""
+        import numpy as np
+
         means = {n: float(np.nanmean(v[quantity])) for n, v in result.values.items() if np.isfinite(v[quantity]).any()}
         if len(means) < 2:
             return None
@@ -43,6 +45,8 @@ class LineTable:
     lines: Mapping[str, Line]
 
     def _repr_markdown_(self) -> str:
+        from moelib.results import LABELS
+
         head = "| setting | published | " + " | ".join(LABELS[q] for q in self.quantities) + " |"
         rows = [head, "|---|---|" + "---|" * len(self.quantities)]
         for label, result in self.results.items():
@@ -59,6 +63,10 @@ class MedianTable:
     quantities: tuple[str, ...]
 
     def _repr_markdown_(self) -> str:
+        import numpy as np
+
+        from moelib.results import LABELS
+
         head = "| setting | n | " + " | ".join(LABELS[q] for q in self.quantities) + " |"
         rows = [head, "|---|---|" + "---|" * len(self.quantities)]
         for label, result in self.results.items():
@@ -75,6 +83,8 @@ class FoundTable:
     results: Mapping[str, StudyResult]
 
     def _repr_markdown_(self) -> str:
+        import numpy as np
+
         sizes = next(iter(self.results.values())).sizes
         head = "| setting | " + " | ".join(f"$10^{{{np.log10(n):.3g}}}$" for n in sizes) + " |"
         rows = [head, "|---|" + "---|" * len(sizes)]
@@ -85,4 +95,10 @@ class FoundTable:
 
 
 def _shown(line: Line | None) -> str:
-    return "" if line is None else f"${line.constant:.3g}\\, n^{{{line.exponent:.2f}}}$"
+    if line is None:
+        return ""
+    constant = f"{line.constant:.4g}"
+    if "e" in constant:
+        digits, power = f"{line.constant:.1e}".split("e")
+        constant = rf"{digits} \cdot 10^{{{int(power)}}}"
+    return f"${constant}\\, n^{{{line.exponent:.2f}}}$"

@@ -12,16 +12,30 @@ from moelib.claims import STUDIES, registry
 from moelib.committed import path_of
 from moelib.gates.catalogue import GATES
 from moelib.sizes import LARGEST_SIZE
-from moelib.study import PROFILES, LeastSquaresStudy, LimitStudy, MixtureStudy, Scale, Study
+from moelib.study import PROFILES, LeastSquaresStudy, LimitStudy, MixtureStudy, Scale, Study, TopKStudy
 
 TANH = STUDIES["softmax-ls-tanh"]
 MIXTURES = {name: study for name, study in STUDIES.items() if isinstance(study, MixtureStudy)}
 LIMITS = {name: study for name, study in STUDIES.items() if isinstance(study, LimitStudy)}
 
 
+TOP_K = {name: study for name, study in STUDIES.items() if isinstance(study, TopKStudy)}
+
+
 def test_every_study_is_of_one_kind() -> None:
-    assert set(MIXTURES) | set(LIMITS) == set(STUDIES)
-    assert not set(MIXTURES) & set(LIMITS)
+    assert set(MIXTURES) | set(LIMITS) | set(TOP_K) == set(STUDIES)
+    assert len(MIXTURES) + len(LIMITS) + len(TOP_K) == len(STUDIES)
+
+
+@pytest.mark.parametrize("study", TOP_K.values(), ids=list(TOP_K))
+def test_a_top_k_study_is_of_raw_samples_and_small(study: TopKStudy) -> None:
+    spec = study.specification()
+    assert json.loads(json.dumps(spec)) == json.loads(json.dumps(spec, sort_keys=True))
+    assert study.with_parameters({"seed": study.seed + 1}).specification() != spec
+    assert study.with_parameters({"replicates": 7, "sizes": 1000}).specification() == spec
+    assert set(study.scales) == set(PROFILES)
+    assert all(10**3 <= n <= 10**5 for scale in study.scales.values() for n in scale.sizes)
+    assert study.scales["full"].replicates == 20
 
 
 @pytest.mark.parametrize("study", MIXTURES.values(), ids=list(MIXTURES))
