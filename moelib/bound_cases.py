@@ -36,7 +36,7 @@ class BoundCase:
     radii: int = 6
     angles: int = 24
     scales: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
-    starts: int = 48
+    starts: int = 40
     seed: int = 1
     loss: Literal["quotient", "published"] = "quotient"
 
@@ -60,6 +60,7 @@ def _searched(case: BoundCase) -> tuple[Least, ...]:
     from moelib.designs import polar
     from moelib.inverse_bounds import Least, RegressionNeighbourhood, least_ratios
     from moelib.models import regression_model
+    from moelib.simulation import one_thread
     from moelib.voronoi import L1, as_parametrised, compare_atoms
 
     model, truth = regression_model(case.gate, case.expert, 2), torch.tensor(case.truth, dtype=torch.float64)[None]
@@ -83,13 +84,14 @@ def _searched(case: BoundCase) -> tuple[Least, ...]:
             value = float(L1(as_parametrised(atoms, truth, layout)))
             found.append(Least(scale, value, float(difference(atoms).norm()), atoms, 1, 1))
         return tuple(found)
-    each = [
-        least_ratios(
-            RegressionNeighbourhood(layout, truth, cells).whitened(difference), difference, loss, case.scales,
-            case.starts, case.seed,
-        )
-        for cells in case.cells
-    ]  # fmt: skip
+    with one_thread():  # small tensors, which several threads slow down
+        each = [
+            least_ratios(
+                RegressionNeighbourhood(layout, truth, cells).whitened(difference), difference, loss, case.scales,
+                case.starts, case.seed,
+            )
+            for cells in case.cells
+        ]  # fmt: skip
     return tuple(min(at, key=lambda one: one.ratio) for at in zip(*each, strict=True))
 
 

@@ -24,7 +24,7 @@ FLAT = 1e-3  # singular values of the truth's Jacobian below this share of the l
 SPLIT = 1e-3  # step of its second differences
 REACH = 0.98  # norm at which an image of a gate slope in the unit ball is held back
 CLOSE = 1.1  # two ends agree when their ratios are within ten per cent
-FIRST, SECOND, THIRD = 120, 150, 100  # steps of every start, of the best of them, and after an exchange
+FIRST, SECOND, THIRD = 80, 100, 100  # steps of every start, of the best of them, and after an exchange
 KEPT = 10  # starts that are followed to their end
 
 

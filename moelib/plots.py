@@ -288,7 +288,7 @@ def inverse_bounds(bounds: InverseBounds) -> Figure:
 
     Ratios below 10^-6, which are 0 but for rounding and the search's precision, stand on the lower edge as triangles.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    figure, axes = plt.subplots(figsize=(8.0, 4.2))
     edge = 1e-6
     for i, (label, found) in enumerate(bounds.found.items()):
         ratios = np.array([one.ratio for one in found])

@@ -116,8 +116,8 @@ def test_bounded_vanishing_and_falling_tell_each_other_apart() -> None:
 
 @pytest.mark.long
 def test_twice_as_many_atoms_undo_the_perturbed_router_alone() -> None:
-    perturbed = BoundCase("perturbed_cosine", MOVED, FOUR, **QUICK)
-    vanilla = BoundCase("cosine", TRUTH, FOUR, **QUICK)
+    perturbed = COSINE_BOUNDS["perturbed, $k = 4$, two in each cell"]
+    vanilla = COSINE_BOUNDS["vanilla, $k = 4$, two in each cell"]
     assert vanishing(perturbed)
     assert bounded(vanilla)
     assert not bounded(perturbed)

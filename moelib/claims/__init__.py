@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     activation_gate,
+    cosine_bounds,
     cosine_studies,
     cosine_symbolic,
     cosine_top_k,
@@ -38,6 +39,7 @@ CHAPTERS = (
     heat_limit,
     cosine_symbolic,
     cosine_studies,
+    cosine_bounds,
     cosine_top_k,
 )
 

@@ -6,8 +6,9 @@ from moelib.bound_cases import BoundCase
 from moelib.claims.claim import Check, Claim, Source
 from moelib.claims.cosine_studies import CHAPTER, TAU, TRUTH, perturbed
 
-# The truth is that of the studies, and where a cell has two atoms they weigh the same, as in Theta there. Designs,
-# scales, seeds and pass rules were fixed before this truth was searched.
+# The truth is that of the studies, and where a cell has two atoms they weigh the same, as in Theta there. Scales, the
+# seed and the pass rules were fixed before this truth was searched; then the design became that of the studies, and
+# starts and steps fewer, for the time that a page takes.
 PAIR, THREE, FOUR = ((0, 1),), ((0, 1, 0), (0, 1, 1)), ((0, 1, 0, 1),)
 MOVED = perturbed(TRUTH, TAU)
 ANTIPODAL = (TRUTH[0], (-TRUTH[0][0], -TRUTH[0][1], *TRUTH[1][2:]))
@@ -22,6 +23,8 @@ COSINE_BOUNDS = {
     "perturbed, $k = 3$": BoundCase("perturbed_cosine", MOVED, THREE),
     "perturbed, $k = 4$, two in each cell": BoundCase("perturbed_cosine", MOVED, FOUR),
 }
+
+STUDIES = ()
 
 AT = r"$k^* = 2$ tanh experts in $d = 2$"
 

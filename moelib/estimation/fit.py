@@ -35,7 +35,7 @@ class LeastSquaresFit:
     split, all if None; in a hierarchy all of one group.
     Raises ValueError when ``components`` is neither, for a truth that is no measure (see
     :meth:`Layout.check`), and for over-fitted experts that are affine in their parameters under another gate than plain
-    softmax or for d > 1, whose flat directions differ.
+    softmax or for d > 1, whose flat directions differ; and for a vanilla cosine router with k* < d.
     """
 
     model: RegressionMoE
@@ -53,6 +53,11 @@ class LeastSquaresFit:
         if self.components not in (known, known + 1):
             raise ValueError(
                 f"the number of atoms k must be k* = {known} or k* + 1 = {known + 1}, got {self.components}"
+            )
+        if self.model.layout.directional and known < self.model.dim:
+            raise ValueError(
+                f"with k* = {known} atoms in d = {self.model.dim} dimensions slopes of a vanilla cosine router can be "
+                "translated on the sphere, which no fit is written for; take at least d atoms"
             )
         affine, plain = "affine" in self.model.expert.traits, self.model.score.name == "linear" and self.model.dim == 1
         if self.components > known and affine and not plain:

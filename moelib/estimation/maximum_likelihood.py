@@ -69,6 +69,8 @@ class LikelihoodFit:
             raise ValueError(f"the number of atoms k must be k* = {known} or up to two more, got {self.components}")
         if self.truth is not None:
             self.layout.check(self.truth)
+        if "radial" in self.model.score.traits:
+            raise ValueError(f"no likelihood fits are written for cosine routers, got {self.model.score.name!r}")
         if self.more and (self.model.expert.name, self.model.law.name) != ("linear", "gaussian"):
             raise ValueError(
                 "over-fitted cells have a chart for linear experts with normal components, "
