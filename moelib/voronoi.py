@@ -169,8 +169,8 @@ def as_parametrised(atoms: Float[Tensor, "r k q"], truth: Float[Tensor, "one k_s
     r"""Compare fitted atoms of a cosine router with a truth in the slopes themselves, lengths and all.
 
     That is what published losses do. Cells are nearest in slope and expert; biases are pinned by the weight of the last
-    true atom's cell, or by the weight of all where it is empty. The perturbed router's translations are taken out
-    first, as :func:`compare` does in what the weights see. NaN where a slope leaves the set of all slopes by that.
+    true atom's cell, and stay as they are where it is empty. The perturbed router's translations are taken out first,
+    as :func:`compare` does in what the weights see. NaN where a slope leaves the set of all slopes by that.
     """
     if layout.translated:
         true = layout.measure(truth)
@@ -186,8 +186,7 @@ def as_parametrised(atoms: Float[Tensor, "r k q"], truth: Float[Tensor, "one k_s
     last = true.size - 1
     cell = _in_gauge(fitted, true, 0, last, "location").cell
     mass = (fitted.weights * (cell == last)).sum(1)
-    wanted = torch.where(mass > 0, true.weights[:, last], true.weights.sum(1))  # an empty cell pins nothing
-    shift = (wanted / torch.where(mass > 0, mass, fitted.weights.sum(1))).log()
+    shift = torch.where(mass > 0, truth[:, last, layout.bias] - mass.clamp_min(1e-300).log(), 0.0)
     return _in_gauge(fitted.translated(torch.zeros_like(shift)[:, None], shift), true, 0, last, "location")
 
 
