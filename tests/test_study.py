@@ -180,7 +180,7 @@ def test_an_unknown_profile_is_one_sentence() -> None:
     [
         ({"gate": "softmx"}, "unknown gate 'softmx'; known: softmax"),
         ({"gate": "laplace"}, "studies are written for .* hierarchical gates; got 'laplace'"),
-        ({"gate": "cosine"}, "the gate 'cosine' needs a polar design"),
+        ({"gate": "cosine"}, "a slope beta1 of the gate 'cosine' must not be 0"),
         ({"expert": "tahn"}, "unknown expert 'tahn'; known: linear, tanh"),
     ],
 )
@@ -190,3 +190,10 @@ def test_unknown_formulas_are_told_before_anything_runs_or_is_written(parameters
     with pytest.raises(ValueError, match=sentence):
         TANH.run("smoke", parameters=parameters, store=Store(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cosine_router_needs_a_design_without_zero() -> None:
+    with pytest.raises(ValueError, match="the gate 'cosine' needs a polar design"):
+        replace(STUDIES["cosine-exact"], angles=None).run("smoke")
+    with pytest.raises(ValueError, match="a polar design needs dim = 2 and at least 3 angles, got 2 and 2"):
+        replace(STUDIES["cosine-exact"], angles=2)
