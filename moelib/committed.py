@@ -91,14 +91,14 @@ class Committed:
         result = StudyResult(study, profile, manifest["device"], scale.sizes, values, manifest["date"])
         return Committed(result, manifest["code"], manifest["date"])
 
-    def repeat(self, replicates: int = 2, largest: float = float("inf")) -> Repetition:
-        """Fit the first replicates of every size up to ``largest`` again, and compare everything that was measured.
+    def repeat(self, replicates: int = 2, low: float = 0, high: float = np.inf) -> Repetition:
+        """Fit the first replicates of every size from low to high again, and compare everything that was measured.
 
         Raises ValueError where log-likelihoods differ by more than two starts may, or an error by more than a hundredth
         of itself: then what is kept is not what the code of today finds.
         """
         gains, rest = {}, {}
-        for n in (size for size in self.result.sizes if size <= largest):
+        for n in (size for size in self.result.sizes if low <= size <= high):
             with one_thread():
                 found = Experiment.of(self.result.study).block(n, range(replicates))
             kept = {name: array[:replicates] for name, array in self.result.values[n].items()}

@@ -131,7 +131,7 @@ class StudyResult:
 
         Given the cell sizes: where k > k*, of the replicates with one over-fitted cell, each such cell with a constant
         of its own; with ``pattern`` of one such cell alone. None when fewer than 100 of these replicates remain at
-        some size, or fewer than two sizes lie in the range.
+        some size, fewer than two sizes lie in the range, or an error has no value.
         """
         what = Followed.of(followed)
         samples = {}
@@ -142,6 +142,8 @@ class StudyResult:
                 strata = {c: v[what.quantity][(v["pattern"] == c) & given] for c in cells}
                 samples[n] = {c: e for c, e in strata.items() if len(e)}
         if len(samples) < 2 or min(sum(map(len, s.values())) for s in samples.values()) < FEWEST:
+            return None
+        if any(np.isnan(errors).any() for s in samples.values() for errors in s.values()):
             return None
         return slope(list(samples), list(samples.values()), STATISTICS[what.statistic])
 
