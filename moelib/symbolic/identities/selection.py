@@ -56,9 +56,9 @@ def tie_breaks(zero: bool = True) -> Verdict:
     moved = perturbed_cosine(m, x, tuple(eps * e for e in w), 0, tau, tau)
     still = perturbed_cosine(m, x, other, 0, tau, tau)
     lead = sympy.simplify((moved - still) / m.dot(w, x))  # of the first: positive, so that w.x alone decides
-    decided = bool(lead.is_positive)
-    jump = top_k(1).symbolic([moved, still], selected=[1])[1] - top_k(1).symbolic([still, still], selected=[0])[1]
-    holds = decided and jump == 1
+    highest = [1] if lead.is_positive else [0]  # where w.x is negative, for every epsilon
+    jump = top_k(1).symbolic([moved, still], selected=highest)[1] - top_k(1).symbolic([still, still], selected=[0])[1]
+    holds = bool(jump == 1)
     detail = (
         r"The lead of the first bid is a positive multiple of $w^{\top} x$ for every $\epsilon > 0$, and the "
         r"weight of the "
@@ -73,32 +73,40 @@ def tie_breaks(zero: bool = True) -> Verdict:
     return Verdict(holds, tex, detail)
 
 
-def too_many_answer(components: int = 9, experts: int = 7, active: int = 4) -> Verdict:
+def too_many_answer(components: int = 9, experts: int = 6, active: int = 4) -> Verdict:
     r"""Why a fit with more active components than the truth cannot equal it, for K = 2.
 
-    experts : true experts that answer in pairs of which all occur, no three of them on a line. Where the pair (i, j)
+    experts : n true experts that answer in pairs of which all occur, no three of them on a line. Where the pair (i, j)
     answers, all active components have experts on the line through :math:`\eta_i` and :math:`\eta_j`, one of them
-    :math:`\eta_i` and one :math:`\eta_j`; so active - 2 of the others are on it. No other is on all three lines of
-    three experts. The page has the proof; what is checked here is its identity and its count.
+    :math:`\eta_i` and one :math:`\eta_j`; so active - 2 of the others are on it. There are n (n - 1) / 2 lines, and no
+    point is on more than n - 1 of them. Checked are the cross-multiplied equality, that a chain which begins on a line
+    stays there, and the count; the page has the rest of the proof. Raises ValueError for less than three experts.
     """
     import sympy
 
-    fitted, true = sympy.symbols("c1:5", positive=True), sympy.symbols("d1:3", positive=True)
-    h, g = sympy.symbols("h1:5"), sympy.symbols("g1:3")
+    if experts < 3:
+        raise ValueError(f"lines through pairs need at least three experts, got {experts}")
+    fitted, true = sympy.symbols(f"c1:{active + 1}", positive=True), sympy.symbols("d1:3", positive=True)
+    h, g = sympy.symbols(f"h1:{active + 1}"), sympy.symbols("g1:3")
     numerator = sympy.Add(*[c * e for c, e in zip(fitted, h, strict=True)])
     target = sympy.Add(*[c * e for c, e in zip(true, g, strict=True)])
     difference = numerator * sympy.Add(*true) - target * sympy.Add(*fitted)
     pairs = sympy.Add(*[c * d * (e - f) for c, e in zip(fitted, h, strict=True) for d, f in zip(true, g, strict=True)])
-    others, wanted = components - experts, 3 * (active - 2)
-    short = 2 * others < wanted
-    holds = sympy.expand(difference - pairs) == 0 and experts >= 3 and short
+    before, step = sympy.symbols("s h")
+    link = fitted[0] * true[0] * (step - g[0]) + fitted[1] * true[1] * (g[0] + before * (g[1] - g[0]) - g[1])
+    following = g[0] + fitted[1] * true[1] / (fitted[0] * true[0]) * (1 - before) * (g[1] - g[0])
+    chained = sympy.simplify(link.subs(step, following)) == 0
+    others, lines = components - experts, experts * (experts - 1) // 2
+    places, filled = (active - 2) * lines, others * (experts - 1)
+    short = filled < places
+    holds = sympy.expand(difference - pairs) == 0 and chained and short
     detail = (
-        f"Three lines would need {wanted} places of other components, and {others} others can fill {2 * others} of "
-        "them, as no one is on all three."
+        f"{lines} lines would need {places} places of other components, and {others} others can fill {filled} of them. "
+        "Checked are the identity, the step along a chain of exponents and the count; the proof is on the page."
     )
     relation = "<" if short else r"\ge"
     tex = (
         r"\textstyle\sum_{l} c_{l} e^{u_{l}^{\top} z} \sum_{m} c_{m}^{*} e^{u_{m}^{*\top} z} (h_{l} - h_{m}^{*}) = 0,"
-        rf"\quad l \le {active},\; m \le 2, \qquad 2 \cdot {others} {relation} {wanted}"
+        rf"\quad l \le {active},\; m \le 2, \qquad {others} \cdot {experts - 1} {relation} {places}"
     )
     return Verdict(bool(holds), tex, detail)
