@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
@@ -168,7 +169,7 @@ def test_the_catalogue_is_what_one_would_type(formula, text) -> None:
     parsed = parse_formula(text)
     declared = {p.name: (p.latex, p.event_shape, p.constraint, p.role) for p in formula.params}
     assert {p.name: (p.latex, p.event_shape, p.constraint, p.role) for p in parsed.params} == declared
-    assert parsed.traits == formula.traits - {"translated"}  # which estimators ask for, and they take no typed scores
+    assert parsed.traits == formula.traits - {"translated", "radial"}  # for estimators, which take no typed scores
     stream = torch.Generator().manual_seed(3)
     for d in (1, 2, 3):
         symbols = formula.symbols(d)
@@ -179,7 +180,8 @@ def test_the_catalogue_is_what_one_would_type(formula, text) -> None:
         values = [torch.cat([given[p.name] for p in f.params], -1) for f in (parsed, formula)]
         close(parsed.numeric(x, values[0]), formula.numeric(x, values[1]))
         if parsed.params == formula.params:
-            pairs = zip(jet(parsed, x, values[0]), jet(formula, x, values[1]), strict=True)
+            plain = replace(formula, traits=formula.traits - {"radial"})  # whose derivatives go another way
+            pairs = zip(jet(parsed, x, values[0]), jet(plain, x, values[1]), strict=True)
             assert all(p is q or torch.equal(p, q) for p, q in pairs)
 
 

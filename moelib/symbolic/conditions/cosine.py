@@ -3,10 +3,11 @@ r"""Conditions of the cosine routers that are not those of a general gate, decid
 With :math:`z = x/\lVert x\rVert` and unit slopes :math:`u_j` an error of the vanilla router's model is, to second
 order, a combination of
 
-.. math:: W_j e^{u_j^\top z} \big\{q_j(z)\,(h_j - f_{G_*}),\ \partial_v h_j,\ z_w\,\partial_v h_j,\ \partial_v\partial_w h_j
-          \big\}
+.. math:: W_j e^{u_j^\top z} \big\{q_j(z)\,(h_j - f_{G_*}),\ \partial_v h_j,\ z_w\,\partial_v h_j,
+          \ \partial_v\partial_w h_j \big\}
 
-with polynomials :math:`q_j` of degree 2 and weights :math:`W_j = e^{\beta_{0j}}`. The same polynomial for all atoms is not seen, as the weights sum to 1.
+with polynomials :math:`q_j` of degree 2 and weights :math:`W_j = e^{\beta_{0j}}`. The same polynomial for all atoms is
+not seen, as the weights sum to 1.
 """
 
 from __future__ import annotations
@@ -131,7 +132,9 @@ def second_order_list(
         vanishes(sympy.Add(*[w * e * (total * h - top) for w, h in zip(odds, answers, strict=True)])) for _, e in basis
     )
     found = decide(functions, model.values)
-    tex = r"\sum_j W_j e^{u_j^{\top} z} \big\{ q_j\,(h_j - f_{G}) + A_j \cdot \partial h_j + z^{\top} C_j\, \partial h_j"
+    tex = (
+        r"\sum_j W_j e^{u_j^{\top} z} \big\{ q_j\,(h_j - f_{G}) + A_j \cdot \partial h_j + z^{\top} C_j\, \partial h_j"
+    )
     tex += r" + B_j : \partial^2 h_j \big\} = 0 \quad \Rightarrow\; q_j = q,\; A_j = B_j = C_j = 0"
     word = f"{len(functions)} functions"
     detail = f"For the {model.title}: of {size} functions"
