@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOCAL = 0.1  # losses up to this one count as near the truth
 EVEN = 1.3  # a ratio that is bounded below varies by less than this factor over them
+LEVEL = 0.05  # and its power of the loss is less than this
 NOTHING = 1e-6  # a ratio below this is 0 but for the search's and the numbers' precision
 
 
@@ -134,13 +135,15 @@ def bounded(case: BoundCase) -> Verdict:
     """Whether the least ratio found hardly varies with the loss, from 0.1 down: no proof of a bound, but no breach."""
     found = [one for one in case.search() if one.scale <= LOCAL]
     low, high = (f(one.ratio for one in found) for f in (min, max))
-    return _verdict(low > NOTHING and high < EVEN * low, r"\inf \|f_G - f_{G_*}\| / L > 0", found)
+    return _verdict(
+        low > NOTHING and high < EVEN * low and abs(power(found)) < LEVEL, r"\inf \|f_G - f_{G_*}\| / L > 0", found
+    )
 
 
 def vanishing(case: BoundCase) -> Verdict:
     """Whether measures were found, at every loss, whose functions are the truth's but for rounding or the search's."""
     found = case.search()
-    return _verdict(max(one.ratio for one in found) < NOTHING, r"\inf \|f_G - f_{G_*}\| / L = 0", found)
+    return _verdict(all(one.ratio < NOTHING for one in found), r"\inf \|f_G - f_{G_*}\| / L = 0", found)
 
 
 def falling(case: BoundCase, exponent: float) -> Verdict:

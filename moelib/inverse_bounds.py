@@ -293,7 +293,7 @@ def least_ratios(
 
     atoms, losses, distances = judged(ends)
     _, losses_alone, distances_alone = judged(fine)
-    ratio, alone, found = distances / losses, distances_alone / losses_alone, []
+    ratio, alone, found = _finite(distances / losses), _finite(distances_alone / losses_alone), []
     for i, best in enumerate(ratio.argmin(1).tolist()):
         agreed = int((alone[i] <= CLOSE * ratio[i, best]).sum())
         at = i * ends.shape[1] + best
@@ -301,3 +301,8 @@ def least_ratios(
             Least(scales[i], float(losses[i, best]), float(distances[i, best]), atoms[at : at + 1], agreed, KEPT)
         )
     return tuple(found)
+
+
+def _finite(ratio: Tensor) -> Tensor:
+    """Ends that are no measures, or none near the truth, count as infinitely far."""
+    return torch.where(ratio.isfinite(), ratio, torch.inf)

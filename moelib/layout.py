@@ -21,6 +21,8 @@ COSINE, PERTURBED = "cosine", "perturbed_cosine"
 class Extent:
     """How far measures reach, in quantities that no translation of the gate changes, each ``(r, .)``.
 
+    Under the perturbed cosine router a translation of u changes the size of slopes, which counts as it is.
+
     slopes, biases : differences between gate slopes and between gate biases; where the gate allows no translation of
     the slopes themselves, twice their size, and 0 where only their directions count. experts : sizes of expert
     parameters. temperature ``(r,)``, or None without one.
@@ -327,7 +329,7 @@ class Layout:
         parts = (self.seen(atoms), bias, atoms[..., self.gate :])
         return MixingMeasure(torch.cat(parts, -1), self.dim, self.translated, self.copies)
 
-    def hidden(self, atoms: Tensor) -> Tensor:
+    def left_open(self, atoms: Tensor) -> Tensor:
         r"""Of atoms ``(.., k, q)`` a number that the function may not determine ``(..)``; 0 where there is none.
 
         :math:`\log\tau` of a gate with a temperature, which is undetermined where it is :attr:`scaled`; the mean

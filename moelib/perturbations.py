@@ -82,29 +82,33 @@ def _visible(experiment: LeastSquaresExperiment) -> Tensor:
 
 @dataclass(frozen=True)
 class PerturbationTable:
-    """Perturbations side by side, with what was measured: medians of the loss at the largest size, certified shares."""
+    """Perturbations side by side, with what was measured at one size.
+
+    rows : each with the median error of the regression function and of the quotient loss in exactly specified fits, the
+    median loss with one atom too many, and the least share of certified fits.
+    """
 
     n: int
-    rows: tuple[tuple[Perturbation, float, float, float], ...]
+    rows: tuple[tuple[Perturbation, float, float, float, float], ...]
 
     def _repr_markdown_(self) -> str:
         size = f"$10^{{{np.log10(self.n):g}}}$"
         head = (
             r"| $\tau$ | largest $\lVert u^*\rVert$ | condition | sd of $u_1 - u_2$, relative | sd of $\beta_1$ | "
-            f"sd of $(a, b)$ | exact: median loss at {size} | one atom too many: median loss | certified, at least |"
+            f"sd of $(a, b)$ | error of the function at {size} | loss, exact | loss, one atom too many | certified, at least |"
         )
-        out = [head, "|---|---|---|---|---|---|---|---|---|"]
-        for p, exact, over, certified in self.rows:
+        out = [head, "|---" * 10 + "|"]
+        for p, function, exact, over, certified in self.rows:
             slope = "none" if np.isnan(p.slope) else f"{p.slope:.3g}"
             cells = f"{p.longest:.4g} | {p.condition:.3g} | {p.gate:.3g} | {slope} | {p.expert:.3g}"
-            out.append(f"| {p.tau:g} | {cells} | {exact:.2e} | {over:.2e} | {certified:.1%} |")
+            out.append(f"| {p.tau:g} | {cells} | {function:.2e} | {exact:.2e} | {over:.2e} | {certified:.1%} |")
         return "\n".join(out)
 
 
 def perturbation_table(exact: Sequence[StudyResult], over: Sequence[StudyResult], n: int) -> PerturbationTable:
     """One row for each pair of studies at one truth, exactly specified and with an atom too many, by tau.
 
-    n : the size whose median quotient losses are shown. Raises ValueError as :func:`perturbation`, for another number
+    n : the size whose medians are shown. Raises ValueError as :func:`perturbation`, for another number
     of studies, and where a size is missing.
     """
     if len(exact) != len(over):
@@ -117,6 +121,7 @@ def perturbation_table(exact: Sequence[StudyResult], over: Sequence[StudyResult]
         if not isinstance(experiment, LeastSquaresExperiment):
             raise ValueError(f"the table is of least-squares studies, got {one.study.id!r}")
         certified = min(float(r.values[n]["certified"].mean()) for r in (one, other))
-        medians = (float(np.median(r.values[n]["loss"])) for r in (one, other))
+        measured = (one.values[n]["regression"], one.values[n]["loss"], other.values[n]["loss"])
+        medians = (float(np.median(values)) for values in measured)
         rows.append((perturbation(experiment), *medians, certified))
     return PerturbationTable(n, tuple(sorted(rows, key=lambda row: row[0].tau)))  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ LABELS = {
     "diameter": "diameter of the near-optimal set",
     "hellinger": "density, Hellinger distance",
     "published": "Voronoi loss as published",
-    "length_span": r"$\log$ of the ratio of equally good lengths $\lVert\hat\beta_1\rVert$",
+    "length_span": r"span over starts of the mean $\log\lVert\hat\beta_1\rVert$",
     "sharp": "Voronoi loss with the sharp powers",
     "beta1": r"gate slope $\beta_1$",
     "a": "expert slope $a$",
@@ -146,6 +146,11 @@ class StudyResult:
         if any(np.isnan(errors).any() for s in samples.values() for errors in s.values()):
             return None
         return slope(list(samples), list(samples.values()), STATISTICS[what.statistic])
+
+    def without_value(self, followed: str, low: float = 0, high: float = np.inf) -> float:
+        """The largest share, over the sizes from low to high, of replicates in which a quantity has no value."""
+        name = Followed.of(followed).quantity
+        return max((float(np.isnan(v[name]).mean()) for n, v in self.values.items() if low <= n <= high), default=0.0)
 
     def share(self, name: str = "certified", low: float = 0, high: float = np.inf) -> dict[int, float]:
         """The share of replicates with a property, by size."""

@@ -79,8 +79,13 @@ def selections(
     truth : rows of gate slope, gate bias and the expert's parameters. sizes : how many copies each has,
     one or more, which share its weight evenly. selected : K, of the truth. tau : of the router, 0 for the vanilla one.
     idle : rows of atoms besides; each counts for the cell of the true atom nearest in slopes and expert. Raises
-    ValueError for other sizes, an unknown expert, and K outside of 1 .. k*.
+    ValueError for other sizes, an unknown expert, a tau that is no number from 0 on, a slope that is 0 where tau is,
+    and K outside of 1 .. k*.
     """
+    if not 0 <= tau < float("inf"):
+        raise ValueError(f"the perturbation tau must be a number of at least 0, got {tau}")
+    if tau == 0 and not all(row[0] or row[1] for row in (*truth, *idle)):
+        raise ValueError("a slope of 0 has no cosine under the vanilla router, tau = 0")
     atoms = torch.tensor(truth, dtype=torch.float64)
     if len(sizes) != len(atoms) or min(sizes) < 1:
         raise ValueError(f"each of the {len(atoms)} true atoms has one copy or more, got {tuple(sizes)}")

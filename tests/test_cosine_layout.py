@@ -206,8 +206,9 @@ def test_fits_are_certified_and_lengths_are_left_where_they_began(gate) -> None:
     block = experiment.block(n, range(6))
     assert block["certified"].all()
     assert (block["loss"] < 1e-3).all()
-    wandering = block["length_span"].min() > 0.1
-    assert wandering == (gate == "cosine")
+    assert ("length_span" in block) == (gate == "cosine")
+    if gate == "cosine":
+        assert block["length_span"].min() > 0.1
     assert (block["published"].max() < 1e-2) == (gate == "perturbed_cosine")
     assert block["errors"].shape == (6, 9)  # a translation in two dimensions, or two lengths
     assert abs(block["errors"]).max() < 1e-3

@@ -19,11 +19,12 @@ TAUS = (1e-3, 1e-2, 1.0, 10.0)  # besides
 # each coordinate of a slope by 10 and gives the two atoms of a cell equal weights. The over-fitted vanilla router is
 # followed to 10^14. Changed since, after three runs of the vanilla router's exact study: its starts have lengths of
 # their own in each replicate and keep them, and of equally good ends one that does without the truth counts; before,
-# all replicates of a size shared what is undetermined, and the published loss jumped from size to size. The spread of
-# lengths over starts is shown and is no claim: how many starts succeed depends on measures that a size's replicates
-# share. The over-fitted vanilla study has 6 starts with k* atoms and 8 rounds, not 3 and 5, because 6.5 % of the fits
-# were not found twice at one size; its published loss is shown and is no claim, because lengths spread over two decades
-# left its slope, -0.01, a half width of 0.03.
+# all replicates of a size shared what is undetermined, and the published loss jumped from size to size. Which starts
+# succeed still hangs on random measures that a size's replicates share, so that intervals of what is undetermined are
+# too narrow: the exact study's claim that its published loss has the slope 0 was withdrawn, though it passed the rule,
+# and the spread of lengths over starts never was a claim. The over-fitted vanilla study looks for fits with k* atoms
+# from 6 starts in up to 8 rounds, not 3 in 5, because 6.5 % of the fits were not found twice at one size; the claim on
+# its published loss does not pass.
 TRUTH = ((-0.4, -0.4, 0.0, -0.5, -2.0, -1.0), (-0.6, 0.3, 0.0, 2.0, 0.0, 1.0))
 
 
@@ -125,12 +126,12 @@ MEASURED = tuple(
         (VANILLA_EXACT, "quotient", "loss", -0.5, "the quotient loss falls as $n^{-1/2}$."),
         (VANILLA_EXACT, "direction", "exact_slope", -0.5, "the error of the directions falls as $n^{-1/2}$."),
         (VANILLA_EXACT, "expert", "exact_expert", -0.5, "the error of the experts falls as $n^{-1/2}$."),
-        (VANILLA_EXACT, "published", "published", 0.0, "the paper's loss $L_{1,1}$ does not fall."),
         (VANILLA, "regression", "regression", -0.5, "the regression function is learned at $n^{-1/2}$."),
         (VANILLA, "quotient", "loss", -0.5, "the quotient loss falls as $n^{-1/2}$."),
-        (VANILLA, "alone", "exact", -0.5, "an atom alone in its cell is learned at $n^{-1/2}$, in its direction."),
+        (VANILLA, "alone", "exact", -0.5, "an atom alone in its cell is learned at $n^{-1/2}$, direction and expert."),
         (VANILLA, "direction", "over_fitted_slope", -0.25, "directions of two atoms that share a cell: $n^{-1/4}$."),
         (VANILLA, "expert", "over_fitted_expert", -0.25, "experts of two atoms that share a cell: $n^{-1/4}$."),
+        (VANILLA, "published", "published", 0.0, "the paper's loss, with the powers of $L_3$, does not fall."),
     )
 )  # fmt: skip
 

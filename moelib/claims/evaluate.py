@@ -77,6 +77,9 @@ def judge(claims: Sequence[Claim], result: StudyResult) -> dict[str, Outcome]:
         measured = result.slope(m.quantity, m.low, m.high)
         if measured is not None and claim.band is not None:
             slopes[claim.id] = measured
+        elif claim.band is not None and (missing := result.without_value(m.quantity, m.low, m.high)):
+            detail = f"In up to {missing:.0%} of the fits of a size the error has no value."
+            bands[claim.id] = _outcome(claim, "not_confirmed", detail, fingerprint=claim.fingerprint(result.study))
     by_id = {c.id: c for c in claims}
     p_values = [slopes[name].p_outside(by_id[name].band or (0, 0)) for name in slopes]
     passes = dict(zip(slopes, holm(p_values), strict=True))

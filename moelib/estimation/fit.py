@@ -92,7 +92,7 @@ class LeastSquaresFit:
             for attempt in range(self.plan.rounds):
                 fresh = self._round(observations.rows(rows), n, [replicates[i] for i in rows.tolist()], attempt)
                 ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
-                result = best_of(ends, self.model.layout.hidden)
+                result = best_of(ends, self.model.layout.left_open)
                 rows = torch.nonzero(~result.certified)[:, 0]
                 if not len(rows):
                     break

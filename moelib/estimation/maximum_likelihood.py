@@ -99,7 +99,7 @@ class LikelihoodFit:
 
     def _run(self, observations: Observations, n: int, replicates: Sequence[int]) -> FitResult:
         if self.plan.rule is not None:
-            return best_of(self._usual(observations, n, replicates), self.layout.hidden)
+            return best_of(self._usual(observations, n, replicates), self.layout.left_open)
         ends: Ends | None = None
         zero = None if self.truth is None else self.truth.expand(len(replicates), -1, -1)
         rows = torch.arange(len(replicates))
@@ -108,7 +108,7 @@ class LikelihoodFit:
             fresh, near = self._round(some, n, names, attempt, None if zero is None else zero[rows])
             zero = near if zero is None else zero  # objectives of all rounds are measured from the same measures
             ends = fresh if ends is None else Ends.join([ends, fresh.among(rows, len(replicates))])
-            result = self._unbeaten(best_of(ends, self.layout.hidden))
+            result = self._unbeaten(best_of(ends, self.layout.left_open))
             rows = torch.nonzero(~result.certified)[:, 0]
             if not len(rows):
                 break

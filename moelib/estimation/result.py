@@ -90,7 +90,7 @@ class FitResult:
     atoms ``(r, k, q)``; value, status, held, decrease, gradient, curvature, null, interior as in :class:`Ends`;
     agreeing and truth_free, how many starts found this objective, in all and without using the truth;
     starts, how many were tried; least, largest, over those that agree, of what may be undetermined ``(r,)``, see
-    :meth:`moelib.layout.Layout.hidden`.
+    :meth:`moelib.layout.Layout.left_open`.
     """
 
     atoms: Tensor
@@ -155,10 +155,10 @@ class FitResult:
         return "\n".join(lines)
 
 
-def best_of(ends: Ends, hidden: Callable[[Tensor], Tensor] | None = None) -> FitResult:
+def best_of(ends: Ends, left_open: Callable[[Tensor], Tensor] | None = None) -> FitResult:
     """The best start of each replicate, and how many others reached the same objective.
 
-    hidden : what may be undetermined, of atoms ``(r, starts, k, q)``: ``(r, starts)``; None for nothing.
+    left_open : what may be undetermined, of atoms ``(r, starts, k, q)``: ``(r, starts)``; None for nothing.
     """
     rows = torch.arange(len(ends.value))
     # an end that is not stationary must be better by more than the tolerance to be preferred
@@ -168,8 +168,8 @@ def best_of(ends: Ends, hidden: Callable[[Tensor], Tensor] | None = None) -> Fit
     best = (equal.int() + (equal & ends.truth_free).int()).argmax(1)
     chosen = {f.name: getattr(ends, f.name)[rows, best] for f in fields(Ends) if f.name != "truth_free"}
     same = ends.value.isfinite() & (ends.value <= chosen["value"][:, None] + AGREEMENT)
-    left_open = torch.zeros_like(ends.value) if hidden is None else hidden(ends.atoms)
-    low, high = left_open.masked_fill(~same, torch.inf), left_open.masked_fill(~same, -torch.inf)
+    values = torch.zeros_like(ends.value) if left_open is None else left_open(ends.atoms)
+    low, high = values.masked_fill(~same, torch.inf), values.masked_fill(~same, -torch.inf)
     return FitResult(
         **chosen,
         least=low.amin(1),

@@ -17,10 +17,10 @@ class Theta:
     """The compact parameter set: bounds that no translation of the gate changes.
 
     slope_gap, bias_gap : largest difference between two gate slopes (each coordinate), two gate biases; without
-    translations of the slopes slope_gap bounds twice their size. expert : largest absolute value of an expert
-    parameter. All positive. variance : least and largest variance of a component, for densities. temperature : least
-    and largest temperature of a gate that has one. share : the least share of an over-fitted cell's weight that one of
-    its atoms may have; 1/2 gives both the same.
+    translations of the slopes, and under the perturbed cosine router, slope_gap bounds twice their size. expert :
+    largest absolute value of an expert parameter. All positive. variance : least and largest variance of a component,
+    for densities. temperature : least and largest temperature of a gate that has one. share : the least share of an
+    over-fitted cell's weight that one of its atoms may have; 1/2 gives both the same.
     """
 
     slope_gap: float

@@ -117,7 +117,9 @@ class LeastSquaresExperiment(Experiment):
             out["tau_span"] = result.span.cpu()
         if "radial" in layout.score.traits:
             slopes = as_parametrised(result.atoms.cpu(), self.truth, layout)
-            out |= {"published": L1(slopes), "length_span": result.span.cpu()}
+            out["published"] = L1(slopes)
+        if layout.directional:
+            out["length_span"] = result.span.cpu()
         error = temperature_error(atoms, self.truth, layout)
         if error is not None:
             out |= {"tau": error, "loss": out["loss"] + error}
