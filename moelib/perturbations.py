@@ -95,7 +95,8 @@ class PerturbationTable:
         size = f"$10^{{{np.log10(self.n):g}}}$"
         head = (
             r"| $\tau$ | largest $\lVert u^*\rVert$ | condition | sd of $u_1 - u_2$, relative | sd of $\beta_1$ | "
-            f"sd of $(a, b)$ | error of the function at {size} | loss, exact | loss, one atom too many | certified, at least |"
+            f"sd of $(a, b)$ | error of the function at {size} | loss, exact | loss, one atom too many | "
+            "certified, at least |"
         )
         out = [head, "|---" * 10 + "|"]
         for p, function, exact, over, certified in self.rows:
