@@ -85,15 +85,6 @@ CLAIMS = (
         )
         for name, line in PUBLISHED_LINES.items()
     ),
-    Claim(
-        "cosine-top-k/active-bound",
-        CHAPTER,
-        "bound",
-        r"A fit with top-$\bar K$ selection can come arbitrarily near the true regression function only if "
-        r"$\bar K \ge \max \sum_{j \le K} |\mathcal{A}_{\ell_j}|$, the maximum over the $K$-subsets of the true "
-        r"experts.",
-        Source(PAPER, "quoted"),
-    ),
     _checked(
         "slopes-grow",
         "identity",
@@ -114,8 +105,8 @@ CLAIMS = (
     _checked(
         "too-many-answer",
         "counterexample",
-        "No nine linear experts with distinct directions of their slopes, four of which answer, equal a top-2 truth of "
-        "which seven experts answer in all pairs, no three of them on a line.",
+        "For d at least 2, no nine linear experts with pairwise distinct $u$, four of which answer, equal a top-2 truth of "
+        "which five or more linear experts with pairwise distinct $u$ answer in all pairs, no three of them on a line.",
         "too_many_answer",
         "",
     ),
