@@ -31,7 +31,7 @@ LABELS = {
     "diameter": "diameter of the near-optimal set",
     "hellinger": "density, Hellinger distance",
     "published": "Voronoi loss as published",
-    "length_span": r"span over starts of the mean $\log\lVert\hat\beta_1\rVert$",
+    "length_span": r"span over starts of the mean $\log\Vert\hat\beta_1\Vert$",
     "sharp": "Voronoi loss with the sharp powers",
     "beta1": r"gate slope $\beta_1$",
     "a": "expert slope $a$",

@@ -262,7 +262,7 @@ def test_every_claim_holds(claim) -> None:
     [
         ("slopes-grow", {"perturbed": True, "dim": 2}),
         ("tie-breaks", {"zero": False}),
-        ("too-many-answer", {"components": 10}),
+        ("too-many-answer", {"components": 12}),
         ("too-many-answer", {"active": 3}),
     ],
 )
