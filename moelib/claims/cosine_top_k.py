@@ -105,8 +105,8 @@ CLAIMS = (
     _checked(
         "too-many-answer",
         "counterexample",
-        "For d at least 2, no nine linear experts with pairwise distinct $u$, four of which answer, equal a top-2 truth "
-        "of which five or more with pairwise distinct $u$ answer in all pairs, no three of them on a line.",
+        "For d at least 2, no nine linear experts with distinct $u$, four of which answer, equal a top-2 truth of "
+        "which five or more with distinct $u$ answer in all pairs, no three of them on a line.",
         "too_many_answer",
         "",
     ),

@@ -86,7 +86,8 @@ def test_a_smoke_run_never_judges_a_rate(tiny_book: Book) -> None:
 
 
 def test_a_smoke_run_may_show_what_was_kept_of_a_full_one() -> None:
-    kept = {"claim": "tiny/total", "status": "measured", "profile": "full"}
-    outcomes.refuse_rates([kept])
+    kept = {"claim": "tiny/total", "status": "measured", "profile": "full", "estimate": -0.5}
+    searched = {"claim": "tiny/bound", "status": "measured", "profile": "", "estimate": None}
+    outcomes.refuse_rates([kept, searched])
     with pytest.raises(BookError, match="it speaks of tiny/total"):
         outcomes.refuse_rates([kept, {**kept, "profile": "smoke"}])
