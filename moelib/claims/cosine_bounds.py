@@ -35,30 +35,19 @@ def _searched(name: str, kind: str, case: str, function: str, statement: str, **
 
 
 CLAIMS = (
-    _searched(
-        "bound-vanilla-exact", "bound", "vanilla, $k = 2$", "bounded",
-        f"For the vanilla cosine router with {AT}, exactly specified, a search finds no measures whose functions are "
-        "arbitrarily close against their quotient loss.",
-    ),
-    _searched(
-        "bound-vanilla-three", "bound", "vanilla, $k = 3$", "bounded",
-        f"For the vanilla cosine router with {AT} and $k = 3$ a search finds no measures whose functions are "
-        "arbitrarily close against their quotient loss.",
-    ),
-    _searched(
-        "bound-vanilla-four", "bound", "vanilla, $k = 4$, two in each cell", "bounded",
-        f"For the vanilla cosine router with {AT} and $k = 4 = 2k^*$, two atoms in each cell, a search finds no "
-        "measures whose functions are arbitrarily close against their quotient loss.",
-    ),
-    _searched(
-        "bound-perturbed-exact", "bound", "perturbed, $k = 2$", "bounded",
-        f"For the perturbed cosine router with {AT}, exactly specified, a search finds no measures whose functions are "
-        "arbitrarily close against their quotient loss.",
-    ),
-    _searched(
-        "bound-perturbed-three", "bound", "perturbed, $k = 3$", "bounded",
-        f"For the perturbed cosine router with {AT} and $k = 3$ a search finds no measures whose functions are "
-        "arbitrarily close against their quotient loss.",
+    *(
+        _searched(
+            f"bound-{name}", "bound", case, "bounded",
+            f"For the {router} cosine router with {AT}, {fitted}, a search finds no measures whose functions are "
+            "arbitrarily close against their quotient loss.",
+        )
+        for name, router, case, fitted in (
+            ("vanilla-exact", "vanilla", "vanilla, $k = 2$", "exactly specified"),
+            ("vanilla-three", "vanilla", "vanilla, $k = 3$", "$k = 3$"),
+            ("vanilla-four", "vanilla", "vanilla, $k = 4$, two in each cell", "$k = 4 = 2k^*$, two atoms in each cell"),
+            ("perturbed-exact", "perturbed", "perturbed, $k = 2$", "exactly specified"),
+            ("perturbed-three", "perturbed", "perturbed, $k = 3$", "$k = 3$"),
+        )
     ),
     _searched(
         "bound-perturbed-four", "counterexample", "perturbed, $k = 4$, two in each cell", "vanishing",
