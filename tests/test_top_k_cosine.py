@@ -11,9 +11,8 @@ import torch
 
 from moelib.claims import STUDIES, registry
 from moelib.claims.claim import Check
-from moelib.claims.cosine_top_k import CHAPTER, KEPT, PUBLISHED_LINES
+from moelib.claims.cosine_top_k import CHAPTER, PUBLISHED_LINES
 from moelib.claims.evaluate import check
-from moelib.committed import Committed, path_of
 from moelib.estimation.top_k import SGD, Part, Sample, Search, System, residuals
 from moelib.experiments import Experiment
 from moelib.experts import EXPERTS
@@ -308,10 +307,3 @@ def test_a_model_refuses_what_is_no_model() -> None:
         TopKCosine(3, 6).mean(atoms(), points())
     with pytest.raises(ValueError, match=r"atoms are \(r, k, q\) with q = 2 d \+ 2 = 6"):
         TopKCosine(2, 2).mean(atoms(), points())
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [s for s in KEPT if path_of(s.id).exists()], ids=lambda s: s.id)
-def test_kept_results_are_repeated(study) -> None:
-    found = Committed.of(study).repeat(1)
-    assert set(found.gains) == set(study.scale("full").sizes)
