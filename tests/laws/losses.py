@@ -1,4 +1,5 @@
-"""Laws of Voronoi losses. A law takes the function that makes the loss from (single, multiple) and a comparison."""
+"""Laws of Voronoi losses. A law takes the function that makes the loss from (single, multiple), a comparison
+and, if wanted, the number of largest cells."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from moelib.voronoi import Comparison, VoronoiLoss
 from tests.laws.law import Law
 from tests.tolerances import close
 
-Loss = Callable[[float, float, Comparison], torch.Tensor]
+Loss = Callable[..., torch.Tensor]
 
 
 def comparison(
@@ -90,11 +91,25 @@ def one_by_one(loss: Loss) -> None:
         close(loss(1, 2, alone), together[row : row + 1])
 
 
+def largest_cells(loss: Loss) -> None:
+    """The largest cell alone, cell by cell in plain floats; and both cells, which are all."""
+    expected = []
+    for r in range(3):
+        cells = CASE.mass_error[r].tolist()
+        for i, c in enumerate(CASE.cell[r].tolist()):
+            power = 2 if CASE.sizes[r, c] > 1 else 1
+            errors = CASE.slope_error[r, i].item() ** power + CASE.expert_error[r, i].item() ** power
+            cells[c] += CASE.weights[r, i].item() * errors
+        expected.append(max(cells))
+    close(loss(1, 2, CASE, 1), expected)
+    close(loss(1, 2, CASE, 2), L1_VALUES)
+
+
 def of(voronoi_loss: Any) -> Loss:
     """The law's function from a class like VoronoiLoss."""
 
-    def loss(single: float, multiple: float, case: Comparison) -> torch.Tensor:
-        return voronoi_loss(float(single), float(multiple))(case)
+    def loss(single: float, multiple: float, case: Comparison, largest: int | None = None) -> torch.Tensor:
+        return voronoi_loss(float(single), float(multiple), largest=largest)(case)
 
     return loss
 
@@ -112,6 +127,10 @@ def _with_weights(single: float, multiple: float, case: Comparison) -> torch.Ten
     return VoronoiLoss(single, multiple)(case) + case.weights.sum(1)
 
 
+def _all_cells(single: float, multiple: float, case: Comparison, largest: int | None = None) -> torch.Tensor:
+    return VoronoiLoss(single, multiple)(case)
+
+
 def _mixing(single: float, multiple: float, case: Comparison) -> torch.Tensor:
     value = VoronoiLoss(single, multiple)(case)
     return value + (value - value.mean())
@@ -124,5 +143,6 @@ LAWS = {
         Law("zero at the truth", zero_at_the_truth, _with_weights),
         Law("powers", powers, _one_power),
         Law("one by one", one_by_one, _mixing),
+        Law("largest cells", largest_cells, _all_cells),
     ]
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import mpmath
+import pytest
 import sympy
 import torch
 from torch import Tensor
@@ -82,6 +83,9 @@ def mean(make: Make) -> None:
                 odds = torch.tensor(scores, dtype=torch.float64).exp()
                 weights = (odds / odds.sum()).tolist()
                 close(got[r, n].item(), sum(w * h for w, h in zip(weights, experts, strict=True)), VALUE[FLOAT64])
+    router = make("cosine", "tanh", 2)
+    with pytest.raises(ValueError, match="x = 0 has no cosine"):
+        router.mean(atoms(router, 2), torch.zeros(1, 2, dtype=torch.float64))
 
 
 def expansion_value(make: Make) -> None:
@@ -89,6 +93,9 @@ def expansion_value(make: Make) -> None:
         expansion = model.expansion(g, x)
         close(expansion.mean, model.mean(g, x), VALUE[FLOAT64])
         close(expansion.weights.sum(-1), torch.ones(REPLICATES, POINTS, dtype=torch.float64), VALUE[FLOAT64])
+    router = make("cosine", "tanh", 2)
+    with pytest.raises(ValueError, match="x = 0 has no cosine"):
+        router.expansion(atoms(router, 2), torch.zeros(1, 2, dtype=torch.float64))
 
 
 def jacobian(make: Make) -> None:
@@ -129,10 +136,13 @@ def second_along(make: Make) -> None:
     stream = torch.Generator().manual_seed(34)
     for model, g, x in everywhere(make):
         direction = torch.randn(g[0].numel(), generator=stream, dtype=torch.float64)
-        got = model.expansion(g, x).second_along(direction)
+        each = torch.randn(REPLICATES, g[0].numel(), generator=stream, dtype=torch.float64)  # one of its own
+        expansion = model.expansion(g, x)
+        got, own = expansion.second_along(direction), expansion.second_along(each)
         for r in range(REPLICATES):
-            along = torch.einsum("u,nuv,v->n", direction, hessians(model, g, x, r), direction)
-            close(got[r], along, SUM[FLOAT64])
+            bent = hessians(model, g, x, r)
+            close(got[r], torch.einsum("u,nuv,v->n", direction, bent, direction), SUM[FLOAT64])
+            close(own[r], torch.einsum("u,nuv,v->n", each[r], bent, each[r]), SUM[FLOAT64])
 
 
 def sympy_case(make: Make) -> None:
