@@ -11,7 +11,7 @@ import pytest
 from moelib.claims import STUDIES
 from moelib.committed import FOLDER, Committed, keep, path_of
 from moelib.results import StudyResult
-from moelib.study import Scale
+from moelib.study import Scale, TopKStudy
 
 SMALL = replace(
     STUDIES["activation-ml-exact"], scales={"laptop": Scale((10**8, 10**9), 3), "smoke": Scale((10**8,), 1)}
@@ -83,4 +83,6 @@ def test_what_the_repository_keeps_is_of_its_studies(name) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", [p.stem for p in sorted(Path(FOLDER).glob("*.npz"))])
 def test_what_the_repository_keeps_can_be_repeated(name) -> None:
-    assert max(Committed.of(STUDIES[name]).repeat(1).gains.values()) < 1e-3
+    # raw samples of the largest sizes take a minute each
+    high = 10**4 if isinstance(STUDIES[name], TopKStudy) else float("inf")
+    assert max(Committed.of(STUDIES[name]).repeat(1, high=high).gains.values()) < 1e-3
