@@ -20,6 +20,9 @@ _HOME = {
     "Observations": "observations",
     "raw_sample": "observations",
     "summarised": "observations",
+    "Frozen": "contaminated",
+    "contaminated_model": "contaminated",
+    "normal_ridges": "designs",
     # comparing measures
     "compare": "voronoi",
     "VoronoiLoss": "voronoi",
@@ -44,6 +47,7 @@ _HOME = {
     "LeastSquaresStudy": "study",
     "LikelihoodStudy": "study",
     "LimitStudy": "study",
+    "ContaminatedStudy": "contaminated_study",
     "MixtureStudy": "study",
     "Scale": "study",
     "Experiment": "experiments",

@@ -100,6 +100,38 @@ def polar(half_width: float, radii: int, angles: int) -> QuadratureDesign:
     return QuadratureDesign(nodes.flatten(0, 1), weights / weights.sum())
 
 
+def normal_ridges(directions: Sequence[Sequence[float]], nodes: int) -> QuadratureDesign:
+    """A finite law of X with the low moments of N(0, I_d), for functions of X along a few directions.
+
+    directions : s orthogonal ones ``(s, d)``, s < d or s = d = 1. Along each stand Gauss-Hermite nodes, ``nodes`` of
+    them less those of a probability below 1e-12; for each of the d - s directions left there are two points at
+    distance sqrt(d - s), one of which is taken: the part of X across has mean 0 and the identity for covariance, and
+    is independent of the part along. So expectations of a function of the part along, times a polynomial of degree at
+    most 2 (or 3) of the part across, are those under N(0, I_d) as far as Gauss-Hermite integrates the function.
+    Raises ValueError for directions that are not orthogonal, or too many.
+    """
+    along = torch.tensor([list(row) for row in directions], dtype=torch.float64)
+    along = along / along.norm(dim=1, keepdim=True)
+    s, d = along.shape
+    if s > d or not torch.allclose(along @ along.T, torch.eye(s, dtype=torch.float64), atol=1e-12):
+        raise ValueError(f"a design needs orthogonal directions, at most d = {d} of them, got {directions}")
+    if nodes < 2:
+        raise ValueError(f"a design needs at least 2 nodes along a direction, got {nodes}")
+    points, weights = np.polynomial.hermite_e.hermegauss(nodes)
+    weights = weights / weights.sum()
+    kept = weights > 1e-12
+    line, share = torch.from_numpy(points[kept]), torch.from_numpy(weights[kept] / weights[kept].sum())
+    grid = torch.cartesian_prod(*[line] * s).view(-1, s)
+    mass = torch.cartesian_prod(*[share] * s).view(-1, s).prod(1)
+    x = grid @ along
+    if d > s:
+        basis = torch.linalg.qr(torch.cat((along, torch.eye(d, dtype=torch.float64))).T).Q.T[s:]
+        step = (d - s) ** 0.5 * torch.cat((basis, -basis))
+        x = (x[:, None] + step).flatten(0, 1)
+        mass = mass.repeat_interleave(len(step)) / len(step)
+    return QuadratureDesign(x, mass / mass.sum())
+
+
 def low_discrepancy(half_width: float, nodes: int, dim: int) -> QuadratureDesign:
     """The first Sobol' points, unscrambled, on the cube [-half_width, half_width]^dim, all with the same weight.
 

@@ -42,6 +42,16 @@ def linear_no_intercept(m: Any, x: Any, a: Any) -> Any:
     return m.dot(a, x)
 
 
+def tanh_no_intercept(m: Any, x: Any, a: Any) -> Any:
+    r"""The tanh expert without bias.
+
+    .. math:: h(x, a) = \tanh(a^\top x)
+
+    a : vector of length d. Source: yan2025softmaxcontaminated.
+    """
+    return m.tanh(m.dot(a, x))
+
+
 def constant(m: Any, x: Any, b: Any) -> Any:
     r"""The expert that does not look at the input.
 
@@ -142,6 +152,7 @@ EXPERTS: dict[str, Formula] = {
             for n, source in RIDGE.items()
         ),
         Formula("linear_no_intercept", linear_no_intercept, (SLOPE,), "le2024mixture", frozenset({"affine"})),
+        Formula("tanh_no_intercept", tanh_no_intercept, (SLOPE,), "yan2025softmaxcontaminated"),
         Formula("constant", constant, (BIAS,), "le2024mixture", frozenset({"affine"})),
         *(
             Formula(

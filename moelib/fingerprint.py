@@ -21,6 +21,8 @@ MODELS = (
     "density_models.py",
     "voronoi.py",
     "hierarchical_voronoi.py",
+    "contaminated.py",
+    "contaminated_samples.py",
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")

@@ -14,9 +14,11 @@ from scipy.stats import chi2, norm
 from torch import Tensor
 
 from moelib.cells import CellDesign
+from moelib.contaminated import ContaminatedInformation
 from moelib.density_models import DensityMoE
 from moelib.designs import QuadratureDesign
 from moelib.experiments import Experiment
+from moelib.experiments.contaminated import ContaminatedExperiment
 from moelib.experiments.least_squares import LeastSquaresExperiment
 from moelib.experiments.likelihood import LikelihoodExperiment
 from moelib.information import Information
@@ -50,7 +52,7 @@ class FisherBand:
     digits: int
 
     @staticmethod
-    def of(information: Information, digits: int | None = None) -> FisherBand:
+    def of(information: Information | ContaminatedInformation, digits: int | None = None) -> FisherBand:
         """The band of an information, in the precision that its condition asks for.
 
         digits : 16 for double precision, more for as many; by default 16 up to a condition of 10^6, and beyond it the
@@ -213,13 +215,18 @@ class BandDistances:
 def band_distances(result: StudyResult, low: float = 1e8, high: float = 1e13) -> BandDistances:
     """The distances of an exactly specified likelihood study from its Fisher band, one for each size in the range.
 
+    Where the truth moves with n, each size has the band of its own truth.
+
     Raises ValueError for a study that has no errors of single coordinates.
     """
     if any("foreseen" not in v for v in result.values.values()):
         raise ValueError(f"the study {result.study.id!r} has no errors of single coordinates beside foreseen ones")
-    band = fisher_band(result.experiment())
+    experiment = result.experiment()
+    truth = truths_of(experiment)
     found = {n: v for n, v in result.values.items() if low <= n <= high}
-    return BandDistances(tuple(band.distance(v["errors"], v["foreseen"], n) for n, v in found.items()))
+    return BandDistances(
+        tuple(fisher_band(experiment, truth(n)).distance(v["errors"], v["foreseen"], n) for n, v in found.items())
+    )
 
 
 @dataclass(frozen=True)
@@ -276,6 +283,8 @@ def fisher_band(
         model, design, sigma = experiment.model, experiment.design, experiment.study.sigma
     elif isinstance(experiment, LikelihoodExperiment):
         model, design = experiment.model, experiment.design
+    elif isinstance(experiment, ContaminatedExperiment):
+        return FisherBand.of(experiment.information_at(atoms.flatten()), digits)
     else:
         raise ValueError(f"a band needs a least-squares or a likelihood experiment, got {type(experiment).__name__}")
     return FisherBand.of(Information(model, design, atoms, sigma, pinned), digits)
@@ -298,11 +307,18 @@ def fisher_path(
     for n in sizes:
         check_size(n)
     if truth is None:
-        truth = experiment.truth_at if isinstance(experiment, LikelihoodExperiment) else lambda n: experiment.truth
+        truth = truths_of(experiment)
     return FisherPath(tuple(sizes), tuple(fisher_band(experiment, truth(n), digits, pinned) for n in sizes))
 
 
-def _extended(information: Information, digits: int) -> tuple[Array, float] | None:
+def truths_of(experiment: Experiment) -> Callable[[int], Tensor]:
+    """The truth at each size: the one that moves, where it does."""
+    if isinstance(experiment, (LikelihoodExperiment, ContaminatedExperiment)):
+        return experiment.truth_at
+    return lambda n: experiment.truth
+
+
+def _extended(information: Information | ContaminatedInformation, digits: int) -> tuple[Array, float] | None:
     """The inverse of the information and the condition, or None where that many digits are too few for it."""
     from mpmath import mp
 

@@ -37,6 +37,11 @@ LABELS = {
     "a": "expert slope $a$",
     "b": "expert intercept $b$",
     "nu": r"variance $\nu$",
+    "proportion": r"proportion $\lambda$",
+    "gate_slope": r"gate slope $\beta$",
+    "gate_bias": r"gate bias $\tau$",
+    "odds": r"$e^\tau$",
+    "expert": r"expert parameters $\eta$",
     "location": "where the means part",
     "scale": "where the variances part",
     "at_bound": "lighter share at its bound",
@@ -62,6 +67,7 @@ LABELS = {
 MEASURED = (
     *("regression", "loss", "exact", "over_fitted", "outer", "tau", "tau_span", "length_span", "diameter"),
     *("hellinger", "published", "sharp", "beta1", "a", "b", "nu", "b_most", "nu_most"),
+    *("proportion", "gate_slope", "gate_bias", "odds", "expert"),
     *("quotient", "regression_sgd", "published_sgd", "quotient_sgd", "length_sgd"),
     *("regression_start", "published_start", "quotient_start"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from moelib.contaminated_study import ContaminatedStudy
 from moelib.densities import VARIANCE
 from moelib.experts import EXPERTS
 from moelib.gates.catalogue import GATES
@@ -36,11 +37,14 @@ class Experiment:
         Raises ValueError for an unknown gate or expert, for a truth whose rows are not as long as its atoms, for one
         with a temperature or a variance that is not positive, and for one outside of Theta.
         """
+        from moelib.experiments.contaminated import ContaminatedExperiment
         from moelib.experiments.least_squares import LeastSquaresExperiment
         from moelib.experiments.likelihood import LikelihoodExperiment
         from moelib.experiments.limit import LimitExperiment
         from moelib.experiments.top_k import TopKExperiment
 
+        if isinstance(study, ContaminatedStudy):
+            return ContaminatedExperiment.build(study)
         if isinstance(study, TopKStudy):
             return TopKExperiment.build(study)
         if isinstance(study, LimitStudy):
