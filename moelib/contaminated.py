@@ -123,8 +123,7 @@ class ContaminatedMoE:
 
     def weights(self, prompts: Tensor, x: Tensor) -> Weights:
         """The prompt's weight at inputs ``(n, d)`` or ``(r, n, d)``, for prompts ``(r, q)``, with its derivatives."""
-        value, first, _ = jet(GATES[self.gate], x, prompts[:, None, : self.gate_size])
-        s, ds = value[..., 0], first[:, :, 0]
+        s, ds, _ = _jet(GATES[self.gate], x, prompts[:, : self.gate_size])
         if self.gate == "constant":
             return Weights(s, 1 - s, ds, None)
         w, rest = torch.sigmoid(s), torch.sigmoid(-s)
@@ -134,8 +133,15 @@ class ContaminatedMoE:
 
     def means(self, prompts: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """The prompt's mean at inputs ``(r, n)``, its derivatives ``(r, n, u)``, ``(r, n, u, u)`` or None if affine."""
-        value, first, second = jet(self.expert, x, prompts[:, None, self.gate_size : -1])
-        return value[..., 0], first[:, :, 0], None if second is None else second[:, :, 0]
+        return _jet(self.expert, x, prompts[:, self.gate_size : -1])
+
+
+def _jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A formula at values ``(r, u)``: ``(r, n)``, ``(r or 1, n, u)``, and ``(r, n, u, u)`` or None if affine."""
+    if "affine" in formula.traits and x.ndim == 2:  # then all replicates have the same derivatives
+        return formula.numeric(x, values[:, None])[..., 0], jet(formula, x, values[:1, None])[1][:, :, 0], None
+    value, first, second = jet(formula, x, values[:, None])
+    return value[..., 0], first[:, :, 0], None if second is None else second[:, :, 0]
 
 
 @dataclass(frozen=True)

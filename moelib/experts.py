@@ -152,7 +152,13 @@ EXPERTS: dict[str, Formula] = {
             for n, source in RIDGE.items()
         ),
         Formula("linear_no_intercept", linear_no_intercept, (SLOPE,), "le2024mixture", frozenset({"affine"})),
-        Formula("tanh_no_intercept", tanh_no_intercept, (SLOPE,), "yan2025softmaxcontaminated"),
+        Formula(
+            "tanh_no_intercept",
+            tanh_no_intercept,
+            (SLOPE,),
+            "yan2025softmaxcontaminated",
+            frozenset({"ridge_no_intercept"}),
+        ),
         Formula("constant", constant, (BIAS,), "le2024mixture", frozenset({"affine"})),
         *(
             Formula(

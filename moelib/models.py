@@ -176,6 +176,8 @@ def jet(
         return _radial_jet(formula, x, values)
     if "ridge" in formula.traits and "affine" not in formula.traits:
         return _ridge_jet(formula, x, values)
+    if "ridge_no_intercept" in formula.traits:
+        return _central_jet(formula, x, values)
     (r, k, u), n = values.shape, x.shape[-2]
     points = x.expand(r, n, -1).reshape(r * n, 1, -1)
     own = values[:, None].expand(r, n, k, u).reshape(r * n, k, u).requires_grad_()
@@ -226,3 +228,18 @@ def _ridge_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Ten
     columns = features[..., None, :]
     pairs = columns[..., None] * columns[..., None, :]
     return value.detach(), first.detach()[..., None] * columns, second[..., None, None] * pairs
+
+
+def _central_jet(formula: Formula, x: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a function of a.x alone: each atom as the same function of one input a.x with slope 1."""
+    z = (x @ values.transpose(-1, -2)).requires_grad_()
+    one = torch.ones_like(values[:, :1, :1])
+    value = torch.cat([formula.fn(torch_world(), part, one) for part in z.split(1, -1)], -1)
+    first = grad(value.sum(), z, create_graph=True)[0]
+    second = grad(first.sum(), z, materialize_grads=True)[0]
+    columns = x[..., None, :]
+    return (
+        value.detach(),
+        first.detach()[..., None] * columns,
+        second[..., None, None] * columns[..., None] * columns[..., None, :],
+    )
