@@ -49,11 +49,12 @@ class Formula:
         :mod:`moelib.ops`. Its docstring ends in the citation key of its source.
     params : the declared parameters, in the order of ``fn``.
     source : key in ``book/references.bib``.
-    traits : facts that a user of the formula may need: ``"affine"`` (in all its parameters jointly),
-        ``"ridge"`` (a function of a.x + b, with a and b its parameters),
-        ``"ridge_no_intercept"`` (of a.x, with a its only parameter), ``"piecewise"`` (derivatives hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of its argument),
-        ``"translated"`` (a score to which a vector added to every slope adds the same for all atoms), ``"radial"`` (a
-        score c w.x + b, where w and b are free of x, and c of x's direction and of all parameters that are not known).
+    traits : facts that a user of the formula may need: ``"affine"`` (in all its parameters jointly), ``"ridge"`` (a
+        function of a.x + b, with a and b its parameters), ``"ridge_no_intercept"`` (of a.x, with a its only one),
+        ``"piecewise"`` (derivatives hold almost everywhere), ``"singular"`` (smooth but for the zero of a norm or of
+        its argument), ``"translated"`` (a score to which a vector added to every slope adds the same for all atoms),
+        ``"radial"`` (a score c w.x + b, where w and b are free of x, and c of x's direction and of all parameters that
+        are not known).
     copies : exchanges and changes of sign of the parameters that leave every value alone, without the identity, such as
         ``(("a", -1), ("b", -1))`` for the square of a.x + b. An error of the parameters is the least over them.
     """
