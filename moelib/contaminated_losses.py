@@ -2,7 +2,8 @@ r"""Losses of contaminated models: how far two parameters are apart, as the data
 
 A parameter ``theta`` is ``(lambda, eta, nu)`` with a constant proportion, or ``(beta_1, beta_0, eta, nu)`` with a
 softmax gate of d slopes, where :math:`e^{\beta_0}` takes the place of :math:`\lambda`. The frozen component has
-``(eta_0, nu_0)``. Deviations :math:`\Delta\eta = \eta - \eta_0` and :math:`\Delta\nu = \nu - \nu_0` are taken from it, not from the truth.
+``(eta_0, nu_0)``, and deviations :math:`\Delta\eta = \eta - \eta_0` and :math:`\Delta\nu = \nu - \nu_0` are taken
+from it, not from the truth.
 All functions broadcast over leading dimensions, are symmetric in theta and truth, and can be differentiated wherever
 the norms in them can.
 """
@@ -88,7 +89,8 @@ def d3(theta: Tensor, truth: Tensor, frozen: Tensor, form: str = "larger") -> Te
     r"""The loss for the linear expert with intercept, :math:`\eta = (a, b)`, whose frozen component has the same form.
 
     With :math:`S = \lVert\Delta a\rVert^2 + |\Delta b|^4 + |\Delta\nu|^2`,
-    :math:`T = \lVert\Delta a\rVert + |\Delta b|^2 + |\Delta\nu|` and :math:`e = \lVert a - a^*\rVert + |b - b^*|^2 + |\nu - \nu^*|`
+    :math:`T = \lVert\Delta a\rVert + |\Delta b|^2 + |\Delta\nu|` and
+    :math:`e = \lVert a - a^*\rVert + |b - b^*|^2 + |\nu - \nu^*|`
 
     .. math:: D_3 &= \lambda S + \lambda^* S_* - \min(\lambda, \lambda^*)(S + S_*) + (\lambda T + \lambda^* T_*) e, \\
               \bar D_3 &= |\lambda - \lambda^*| T T_* + (\lambda T + \lambda^* T_*) e.
