@@ -8,7 +8,7 @@ ratio that a search over such pairs finds is an upper bound of the infimum, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moelib.symbolic.verdict import Verdict
 
 NEAR = 1e-2  # losses up to this one count as small
+NOTHING = 1e-6  # a ratio below this is 0 but for the search's and the numbers' precision
 LEVEL = 0.05  # power of the loss below which a ratio counts as level
 
 Loss = Literal["d1", "d2", "d3"]
@@ -27,7 +28,8 @@ class PairCase:
 
     prompt, pretrained : experts with slope and bias; pretrained by default as the prompt. density : of the frozen
     component. gate : "constant" or "softmax". loss : see :mod:`moelib.contaminated_losses`. truths : frozen components
-    that are drawn. starts : pairs that are followed from, for each of them. scales : of the loss. seed : of the search.
+    that are drawn. starts : pairs that are followed, for each of them, for so many steps and again after an exchange
+    between the scales. scales : of the loss. seed : of the search.
     Raises ValueError for a loss that the model does not have.
     """
 
@@ -37,7 +39,8 @@ class PairCase:
     density: str = "gaussian"
     gate: str = "constant"
     truths: int = 20
-    starts: int = 6
+    starts: int = 4
+    steps: int = 70
     scales: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
     seed: int = 20261570
 
@@ -58,3 +61,61 @@ class PairCase:
         from moelib.paired_bounds import searched
 
         return searched(self)
+
+
+@dataclass(frozen=True)
+class PairBounds:
+    """The least ratios of several families, by label, shown as a table in a notebook."""
+
+    found: Mapping[str, tuple[Least, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(cases: Mapping[str, PairCase]) -> PairBounds:
+        """Search in every family."""
+        return PairBounds({label: case.search() for label, case in cases.items()})
+
+    def _repr_markdown_(self) -> str:
+        scales = sorted({one.scale for least in self.found.values() for one in least}, reverse=True)
+        lines = [
+            f"| family | {' | '.join(f'loss {s:g}' for s in scales)} | power of the loss |",
+            "|---" * (len(scales) + 2) + "|",
+        ]
+        for label, least in self.found.items():
+            at = {one.scale: f"{one.ratio:.1e}" for one in least}
+            tail = "-" if max(one.ratio for one in least) < NOTHING else f"{power(least):.2f}"
+            lines.append(f"| {label} | {' | '.join(at.get(s, '') for s in scales)} | {tail} |")
+        return "\n".join(lines)
+
+
+def power(found: Sequence[Least]) -> float:
+    """The slope of log ratio on log loss over small losses: 0 for a ratio that is bounded below."""
+    import numpy as np
+
+    near = [one for one in found if one.scale <= NEAR]
+    return float(np.polyfit(np.log([one.loss for one in near]), np.log([one.ratio for one in near]), 1)[0])
+
+
+def bounded(case: PairCase) -> Verdict:
+    """Whether the least ratio found hardly varies over small losses: no proof of a bound, but no breach."""
+    found = case.search()
+    level = abs(power(found)) < LEVEL and min(one.ratio for one in found) > NOTHING
+    return _verdict(level, r"\inf d_H / D > 0", found)
+
+
+def falling(case: PairCase, exponent: float) -> Verdict:
+    """Whether the least ratio found falls with this power of the loss, up to a tenth."""
+    found = case.search()
+    return _verdict(abs(power(found) - exponent) < 0.1, rf"\inf d_H / D \asymp D^{{{exponent:g}}}", found)
+
+
+def vanishing(case: PairCase) -> Verdict:
+    """Whether pairs were found, at every loss, whose distance is nothing against it."""
+    found = case.search()
+    return _verdict(all(one.ratio < NOTHING for one in found), r"\inf d_H / D = 0", found)
+
+
+def _verdict(holds: bool, tex: str, found: Sequence[Least]) -> Verdict:
+    from moelib.symbolic.verdict import Verdict
+
+    words = ", ".join(f"{one.ratio:.1e} at loss {one.loss:.2g}" for one in found)
+    return Verdict(bool(holds), tex, f"Least ratios that a search found: {words}.")

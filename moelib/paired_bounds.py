@@ -26,7 +26,6 @@ NODES, HALF_WIDTH = 6, 1.5  # of X
 SPACING, REACH = 0.5, 11.0  # of the lattice of Y
 SLOPES, BIASES, VARIANCES = (1.0, 1.4), (-0.6, 0.6), (0.8, 1.3)  # of the frozen component
 ROOM, FACTOR = (0.4, 0.5, 0.25), 3.0  # of a truth from it, and of a fit from its truth; in the logarithm of its odds
-FIRST, SECOND = 120, 80  # steps of every start, and after an exchange between scales
 KEPT = 0.7  # in the logarithm, how far the loss of a pair may be from its scale
 
 
@@ -91,7 +90,7 @@ class Pairs:
         return d2(fit, truth, self.frozen, slopes) if self.case.loss == "d2" else d3(fit, truth, self.frozen)
 
     def difference(self, atoms: Tensor) -> Tensor:
-        """By cell the difference of the roots of the probabilities over root two ``(r, m)``: its norm is Hellinger's."""
+        """By cell the difference of the probabilities' roots, over root two ``(r, m)``: its norm is Hellinger's."""
         design, y, g = gauss_legendre(HALF_WIDTH, NODES), _lattice(), self.gate_size
         mean = EXPERTS[self.case.prompt].numeric(design.nodes, atoms[..., g:-1]).mT[..., None]  # (r, 2, M, 1)
         own = SPACING * DISTRIBUTIONS["gaussian"].log_density(y, mean, atoms[..., -1, None, None]).exp()
@@ -110,6 +109,7 @@ class PairRatio(Ratio):
     near: Pairs
 
     def rows(self, index: Tensor) -> PairRatio:
+        """The ratio of some of the pairs."""
         near = self.near.rows(index)
         return PairRatio(near, near.difference, self.scale[index])
 
@@ -143,7 +143,7 @@ def searched(case: PairCase) -> tuple[tuple[Least, ...], ...]:
     z = torch.randn(case.truths, case.starts, one.size, generator=stream, dtype=torch.float64)
 
     def follow(z: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """From starts ``(l or 1, truths, s, p)`` at all scales: the ends, and the ratios' logarithms ``(l, truths, s)``."""
+        """From starts ``(l or 1, truths, s, p)`` at all scales l: the ends, and the values there."""
         z = z.expand(many, -1, -1, -1)
         shape = z.shape[:3]
         truth = torch.arange(case.truths)[None, :, None].expand(shape).flatten()
@@ -154,9 +154,9 @@ def searched(case: PairCase) -> tuple[tuple[Least, ...], ...]:
         return end.z.view(*shape, -1), end.value.view(shape)
 
     with one_thread():
-        ends, values = follow(z[None], FIRST)
+        ends, values = follow(z[None], case.steps)
         best = ends.take_along_dim(values.argmin(-1)[..., None, None], 2)  # (l, truths, 1, p)
-        again, _ = follow(best.permute(2, 1, 0, 3), SECOND)
+        again, _ = follow(best.permute(2, 1, 0, 3), case.steps)
         every = torch.cat((ends, again), 2)
         shape = every.shape[:3]
         pairs = one.rows(torch.arange(case.truths)[None, :, None].expand(shape).flatten())
