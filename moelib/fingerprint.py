@@ -26,7 +26,16 @@ MODELS = (
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")
-SEARCHES = (*NUMERICS, "inverse_bounds.py", "bound_cases.py")
+CONTAMINATED = ("contaminated.py", "contaminated_losses.py")
+SEARCHES = (
+    *NUMERICS,
+    *CONTAMINATED,
+    "inverse_bounds.py",
+    "bound_cases.py",
+    "paired_bounds.py",
+    "contaminated_bounds.py",
+    "contaminated_pairs.py",
+)
 SYMBOLIC = (*FORMULAS, "symbolic")
 
 

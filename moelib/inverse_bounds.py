@@ -215,9 +215,11 @@ class Ratio:
     scale: Tensor
 
     def rows(self, index: Tensor) -> Ratio:
+        """The ratio of some of the measures."""
         return replace(self, scale=self.scale[index])
 
     def first(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and gradient; infinite where either is no number."""
         z = z.detach().requires_grad_()
         atoms = self.near.atoms(z, self.scale)
         loss = self.near.loss(atoms)

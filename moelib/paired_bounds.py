@@ -74,12 +74,13 @@ class Pairs:
         ratio = spread(step[:, g - 1 : g], FACTOR)
         if self.case.gate == "softmax":
             slope = ROOM[0] * truth[:, :1].tanh()
-            gates = (slope, logarithm), (slope + spread(step[:, :1], ROOM[0]), logarithm + ratio)
+            one = torch.cat((slope, logarithm), -1)
+            two = torch.cat((slope + spread(step[:, :1], ROOM[0]), logarithm + ratio), -1)
         else:
             odds = logarithm - torch.log(-torch.expm1(logarithm))
-            gates = (odds.sigmoid(),), ((odds + ratio).sigmoid(),)
-        components = self.frozen + away, self.frozen + away + moved
-        return torch.stack([torch.cat((*a, b), -1) for a, b in zip(gates, components, strict=True)], 1)
+            one, two = odds.sigmoid(), (odds + ratio).sigmoid()
+        truths = torch.cat((one, self.frozen + away), -1)
+        return torch.stack((truths, torch.cat((two, self.frozen + away + moved), -1)), 1)
 
     def loss(self, atoms: Tensor) -> Tensor:
         """The case's loss ``(r,)``."""
