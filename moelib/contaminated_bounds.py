@@ -47,7 +47,7 @@ class PairCase:
     def __post_init__(self) -> None:
         if self.loss not in ("d1", "d2", "d3") or (self.loss == "d3" and self.gate != "constant"):
             raise ValueError(
-                f"no loss {self.loss!r} with the gate {self.gate!r}; known: d1, d2, and d3 for a constant gate"
+                f"known losses are d1, d2, and d3 with a constant gate, got {self.loss!r} with {self.gate!r}"
             )
         if self.truths < 1 or self.starts < 1 or not self.scales or not min(self.scales) > 0:
             raise ValueError("a search needs a truth, a start and a positive scale")

@@ -183,7 +183,7 @@ class LeCam:
             raise ValueError(f"unknown pairs {label!r}; known: {', '.join(CONTAMINATED_PAIRS)}")
         family = CONTAMINATED_PAIRS[label]
         pairs = tuple(family.at(n) for n in sizes)
-        shares = [0.5 * math.sqrt(testing(family.distance(pair), n)) for pair, n in zip(pairs, sizes, strict=True)]
+        shares = [0.5 * math.sqrt(undecided(family.distance(pair), n)) for pair, n in zip(pairs, sizes, strict=True)]
         errors = [family.errors(pair) for pair in pairs]
         bounds = {
             letter: tuple(share * error[letter] for share, error in zip(shares, errors, strict=True))
@@ -227,7 +227,7 @@ class LeCamTable:
         return "\n".join(lines)
 
 
-def testing(distance: float, n: float) -> float:
+def undecided(distance: float, n: float) -> float:
     """The least sum of a test's two errors that the Hellinger distance of one observation allows with n of them."""
     return 1 - math.sqrt(-math.expm1(2 * n * math.log1p(-(distance**2))))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from moelib.contaminated_bounds_figures import distance_against_loss, le_cam
-from moelib.contaminated_pairs import CONTAMINATED_PAIRS, LABELS, Family, LeCam, LeCamTable, power, related, testing
+from moelib.contaminated_pairs import CONTAMINATED_PAIRS, LABELS, Family, LeCam, LeCamTable, power, related, undecided
 
 BIAS = CONTAMINATED_PAIRS[LABELS["bias"]]
 
@@ -54,10 +54,10 @@ def test_powers(label: str, loss: str, exponent: float) -> None:
     assert power(CONTAMINATED_PAIRS[LABELS[label]], loss) == pytest.approx(exponent, abs=0.03)
 
 
-def test_testing() -> None:
-    assert testing(0.0, 1e6) == 1
-    assert testing(1e-3, 1) == pytest.approx(1 - math.sqrt(1 - (1 - 1e-6) ** 2))
-    assert testing(math.sqrt(0.5 / 1e13), 1e13) == pytest.approx(1 - math.sqrt(1 - math.exp(-1)))
+def test_what_stays_undecided() -> None:
+    assert undecided(0.0, 1e6) == 1
+    assert undecided(1e-3, 1) == pytest.approx(1 - math.sqrt(1 - (1 - 1e-6) ** 2))
+    assert undecided(math.sqrt(0.5 / 1e13), 1e13) == pytest.approx(1 - math.sqrt(1 - math.exp(-1)))
 
 
 def test_le_cams_bound_by_hand() -> None:

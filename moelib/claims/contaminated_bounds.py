@@ -17,7 +17,7 @@ CONTAMINATED_BOUNDS = {
     "$D_2$: sigmoid": PairCase("sigmoid", "d2"),
     "$D_2$: GELU": PairCase("gelu", "d2"),
     "$D_3$: linear": PairCase("linear", "d3"),
-    "$D_2$: linear": PairCase("linear", "d2", starts=2, steps=500, scales=(1e-1, 1e-2, 1e-3, 1e-4)),
+    "$D_2$: linear": PairCase("linear", "d2", starts=4, steps=500, scales=(1e-1, 1e-2, 1e-3, 1e-4)),
     "$D_1$: tanh": PairCase("tanh", "d1", starts=2),
 }
 
@@ -83,7 +83,8 @@ CLAIMS = (
     *(
         _pair(
             f"pair-{label}", "bound", "related",
-            f"Along pairs that differ in {words}, the Hellinger distance is of the order of ${loss}$.", label=label, exponent=1.0,
+            f"Along pairs that differ in {words}, the Hellinger distance is of the order of ${loss}$.",
+            label=label, exponent=1.0,
         )
         for label, words, loss in (
             ("weight", "the proportion alone, with a Laplace frozen component,", "D_1"),
@@ -95,12 +96,14 @@ CLAIMS = (
     ),
     _pair(
         "pair-other-loss", "counterexample", "related",
-        "Along the pairs matched in three moments the Hellinger distance is of the order of $D_2^2$: the second loss is too large for a linear expert with intercept.",
+        "Along the pairs matched in three moments the Hellinger distance is of the order of $D_2^2$: "
+        "the second loss is too large for a linear expert with intercept.",
         label="bias", exponent=2.0, loss="d2",
     ),
     _pair(
         "pair-fourth", "bound", "related",
-        "Along the pairs matched in three moments the Hellinger distance is of the order of $u^4$, where $u$ is the deviation of the intercept and one proportion is twice the other.",
+        "Along the pairs matched in three moments the Hellinger distance is of the order of $u^4$, "
+        "where $u$ is the deviation of the intercept and one proportion is twice the other.",
         label="bias", exponent=4.0, loss="u",
     ),
     *(
