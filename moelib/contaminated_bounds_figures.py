@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from moelib.contaminated_identification import LEVEL
 from moelib.contaminated_pairs import CONTAMINATED_PAIRS, LABELS, LETTERS, LeCamTable
 from moelib.plots import COLOURS, MARKERS, PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from moelib.contaminated_identification import WeightProfile
 
 PATH = (0.3, 0.1, 0.03, 0.01, 0.003)  # u, or kappa - 1 with D_1
 
@@ -60,4 +63,24 @@ def le_cam(table: LeCamTable) -> Figure:
     axes.set_xlabel("$n$")
     axes.set_ylabel(r"lower bound $\times \sqrt{n}$")
     figure.legend(fontsize=7, loc="outside lower center", ncols=2)
+    return figure
+
+
+def weight_profiles(profiles: Mapping[str, WeightProfile], highest: float = 6.0) -> Figure:
+    """Log-likelihood units lost against the weight that is held, up to ``highest``, one line per label.
+
+    The dashed line is where a 95 % interval would end. Lines of what is not identified are dotted.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    for i, (label, profile) in enumerate(profiles.items()):
+        style, colour = "-" if profile.found else ":", COLOURS[i % len(COLOURS)]
+        axes.plot(
+            profile.weights, profile.lost, style, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=3.5,
+            linewidth=1.3, label=f"{label}: {profile.found.status}",
+        )  # fmt: skip
+    axes.axhline(LEVEL, color="0.5", linestyle="--", linewidth=0.9)
+    axes.set_ylim(-0.1, highest)
+    axes.set_xlabel(r"$\lambda$, held")
+    axes.set_ylabel("log-likelihood units lost")
+    axes.legend(fontsize=8)
     return figure

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from moelib.claims.claim import Check, Claim, Source
 from moelib.contaminated_bounds import PairCase
+from moelib.contaminated_study import ContaminatedStudy
+from moelib.study import Scale
 
 # Frozen components, rooms around them, scales, the seed and the pass rules were fixed before the first search. Then
 # steps and starts became fewer, for the time that a page takes, and the negative control of the second loss got more
@@ -21,6 +23,25 @@ CONTAMINATED_BOUNDS = {
     "$D_1$: tanh": PairCase("tanh", "d1", starts=2),
 }
 
+
+def _profiled(expert: str, *truth: float, density: str = "gaussian") -> ContaminatedStudy:
+    """What a profile's sample is drawn from; it is no study of its own."""
+    return ContaminatedStudy(
+        id="contaminated-profile", seed=20261571, density=density, frozen_expert=expert, eta0=(1.0, 0.3), nu0=1.0,
+        expert=expert, truth=tuple(((c, 0.0),) for c in truth), half_width=1.5, nodes=12, spacing=0.4,
+        variance=(0.3, 4.0), scales={"smoke": Scale((10**6,), 1), "laptop": Scale((10**6,), 1)},
+    )  # fmt: skip
+
+
+CONTAMINATED_PROFILES = {
+    r"tanh, $\Delta a^* = 1$": _profiled("tanh", 0.5, 2.0, 0.3, 1.0),
+    r"tanh, $\Delta a^* = 0.03$": _profiled("tanh", 0.5, 1.03, 0.3, 1.0),
+    r"linear, $\Delta b^* = 0.2$": _profiled("linear", 0.5, 1.0, 0.5, 1.0),
+    r"tanh, $\eta^* = \eta_0$": _profiled("tanh", 0.5, 1.0, 0.3, 1.0),
+    r"tanh, $\lambda^* = 0$": _profiled("tanh", 0.0, 2.0, 0.3, 1.0),
+    r"tanh, $\lambda^* = 1$": _profiled("tanh", 1.0, 2.0, 0.3, 1.0),
+    r"tanh, $\Delta a^* = 0.03$, Laplace frozen": _profiled("tanh", 0.5, 1.03, 0.3, 1.0, density="laplace"),
+}
 STUDIES = ()
 
 
