@@ -26,10 +26,9 @@ MODELS = (
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")
-CONTAMINATED = ("contaminated.py", "contaminated_losses.py")
 SEARCHES = (
     *NUMERICS,
-    *CONTAMINATED,
+    "contaminated_losses.py",
     "inverse_bounds.py",
     "bound_cases.py",
     "paired_bounds.py",
