@@ -28,10 +28,24 @@ _HOME = {
     "VoronoiLoss": "voronoi",
     "L1": "voronoi",
     "contrast": "contrasts",
+    "d1": "contaminated_losses",
+    "d2": "contaminated_losses",
+    "d3": "contaminated_losses",
     # how near functions can be against how far measures are apart
     "BoundCase": "bound_cases",
     "InverseBounds": "bound_cases",
     "COSINE_BOUNDS": "claims.cosine_bounds",
+    "PairCase": "contaminated_bounds",
+    "PairBounds": "contaminated_bounds",
+    "CONTAMINATED_PROFILES": "claims.contaminated_bounds",
+    "CONTAMINATED_BOUNDS": "claims.contaminated_bounds",
+    "LeCam": "contaminated_pairs",
+    "LeCamTable": "contaminated_pairs",
+    "CONTAMINATED_PAIRS": "contaminated_pairs",
+    "identification": "contaminated_identification",
+    "weight_profile": "contaminated_identification",
+    "study_profile": "contaminated_identification",
+    "contaminated_bounds_figures": "contaminated_bounds_figures",
     "RegressionNeighbourhood": "inverse_bounds",
     "least_ratios": "inverse_bounds",
     "least_selection": "selection",
@@ -104,7 +118,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'moelib' has no attribute {name!r}")
     module = import_module(f"moelib.{_HOME[name]}")
-    return module if name in ("symbolic", "plots") else getattr(module, name)
+    return module if name == _HOME[name] else getattr(module, name)
 
 
 def __dir__() -> list[str]:

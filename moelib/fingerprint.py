@@ -26,7 +26,15 @@ MODELS = (
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")
-SEARCHES = (*NUMERICS, "inverse_bounds.py", "bound_cases.py")
+SEARCHES = (
+    *NUMERICS,
+    "contaminated_losses.py",
+    "inverse_bounds.py",
+    "bound_cases.py",
+    "paired_bounds.py",
+    "contaminated_bounds.py",
+    "contaminated_pairs.py",
+)
 SYMBOLIC = (*FORMULAS, "symbolic")
 
 

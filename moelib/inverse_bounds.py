@@ -207,17 +207,19 @@ class RegressionNeighbourhood:
 
 
 @dataclass(frozen=True)
-class _Ratio:
+class Ratio:
     """The logarithm of distance over loss, with the loss held at its scale; see :class:`moelib.estimation.lbfgs`."""
 
     near: Neighbourhood
     difference: Difference
     scale: Tensor
 
-    def rows(self, index: Tensor) -> _Ratio:
+    def rows(self, index: Tensor) -> Ratio:
+        """The ratio of some of the measures."""
         return replace(self, scale=self.scale[index])
 
     def first(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and gradient; infinite where either is no number."""
         z = z.detach().requires_grad_()
         atoms = self.near.atoms(z, self.scale)
         loss = self.near.loss(atoms)
@@ -276,7 +278,7 @@ def least_ratios(
     def follow(z: Tensor, at: Tensor, steps: int) -> Tensor:
         """Every start ``(m, p)`` at every scale ``(l,)``: the ends ``(l, m, p)``, from the least ratio on."""
         end = iterate(
-            _Ratio(near, difference, at.repeat_interleave(len(z))), LBFGS(tolerance=1e-4), z.repeat(len(at), 1), steps
+            Ratio(near, difference, at.repeat_interleave(len(z))), LBFGS(tolerance=1e-4), z.repeat(len(at), 1), steps
         )
         order = end.value.view(len(at), -1).argsort(1)
         return end.z.view(len(at), len(z), -1).take_along_dim(order[..., None], 1)
