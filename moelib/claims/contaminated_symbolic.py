@@ -82,7 +82,7 @@ CONDITIONS = (
             pairs=(("gaussian", "tanh", "tanh"), ("gaussian", "linear", "linear"))),
     _proved("half-space", "counterexample",
             "A ReLU component and a linear prompt with the same parameters and variance coincide on a half-space of "
-            "inputs, so that different structures alone do not make a model distinguishable.",
+            "inputs, and are told apart by the other half alone.",
             "identities.contaminated_local:half_space"),
     _proved("sets", "condition",
             r"Of the four sets of merging prompts, all hold for tanh, sigmoid and GELU experts; ReLU, exponential and "
@@ -99,6 +99,14 @@ CONDITIONS = (
             r"At $\beta^* = 0$ all three sets of the softmax-contaminated model are dependent, as $e^{\beta^\top x} = "
             r"1$ then occurs among them twice.",
             "conditions.contaminated_table:gate_at_zero"),
+    *(
+        _proved(f"gate-separates-{name}", "condition",
+                rf"At a gate slope $\beta^* \ne 0$ the scores of the softmax gate and of a merging prompt with a "
+                f"{title} expert are independent at first order, at rational parameters.",
+                "conditions.contaminated_table:gate_separates", expert=expert)
+        for name, title, expert in (("tanh", "tanh", "tanh(a*x)"), ("ridge", "tanh, with bias,", "tanh(a*x + b)"),
+                                    ("linear", "linear", "a*x + b"))
+    ),
 )  # fmt: skip
 
 CONSTANT = (

@@ -133,6 +133,7 @@ _HOMES = {
     "contaminated_table": "conditions.contaminated_table",
     "collisions": "conditions.contaminated_table",
     "gate_at_zero": "conditions.contaminated_table",
+    "gate_separates": "conditions.contaminated_table",
     "density_moments": "identities.contaminated_local",
     "exact_split": "identities.contaminated_local",
     "matched_line": "identities.contaminated_local",

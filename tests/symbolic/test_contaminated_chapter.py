@@ -47,6 +47,7 @@ CONTROLS = [
     (tables.collisions, {"expect": ()}),
     (tables.collisions, {"expert": "tanh"}),
     (tables.gate_at_zero, {"zero": False}),
+    (tables.gate_separates, {"zero": True}),
     (orders, {"expect": SLOPE, "expert": "linear", "b": "1"}),
     (orders, {"expect": SLOPE | {"lambda": "-3"}, "expert": "linear", "a": "1"}),
     (constants, {"expect": {"lambda": "6"}, "expert": "linear", "b": "1", "nu": ("0", "1/3")}),
@@ -113,6 +114,29 @@ def test_student_densities_have_the_variance_that_they_name() -> None:
         values = sympy.lambdify(y, density, "numpy")(at)
         assert values @ weight == pytest.approx(1, abs=1e-6)
         assert (values * at**2) @ weight == pytest.approx(1.5, abs=rough)
+
+
+def chi_square(kappa: float, u: float, c: float, star: float = 0.3) -> float:
+    """Between a linear prompt u from the known mean, and the alternative with the proportion over kappa."""
+    y = np.linspace(-14, 14, 20_001)
+
+    def model(lam: float, b: float, v: float) -> np.ndarray:
+        normal = [np.exp(-((y - m) ** 2) / (2 * s)) / np.sqrt(2 * math.pi * s) for m, s in ((0, 1), (b, 1 + v))]
+        return (1 - lam) * normal[0] + lam * normal[1]
+
+    p = model(star, u, c * u * u)
+    q = model(star / kappa, kappa * u, kappa * (c + 1) * u * u - (kappa * u) ** 2)
+    return float(((q - p) ** 2 / p).sum() * (y[1] - y[0])) / star**2
+
+
+def test_sequences_are_as_near_as_their_moments_say() -> None:
+    for c in (0.0, 1.0):
+        told = 24 * ((1 - 3 * c) * (1 + 3 * c * c) / 96) ** 2
+        found = [chi_square((3 * c + 1) / 2, u, c) / u**8 for u in (0.2, 0.1)]
+        assert found[1] == pytest.approx(told, rel=0.06)
+        assert abs(found[1] - told) < abs(found[0] - told)
+    assert chi_square(0.75, 0.1, 0.0) / 0.1**6 == pytest.approx(1 / 384, rel=0.01)
+    assert chi_square(0.6, 0.1, 0.0) > 5 * chi_square(0.5, 0.1, 0.0)
 
 
 def d3(lam, star, one, two, product: bool) -> float:

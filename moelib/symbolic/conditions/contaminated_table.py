@@ -185,6 +185,41 @@ def gate_at_zero(expert: Formula | str = "tanh(a*x)", dim: int = 1, zero: bool =
     return Verdict(True, r"\beta^* = 0:\quad e = 1,\; e\,h_{u} = h_{u}", f"{'; '.join(told)}.")
 
 
+def gate_separates(expert: Formula | str = "tanh(a*x)", dim: int = 1, zero: bool = False) -> Verdict:
+    r"""Whether the scores of a softmax gate and of the prompt are independent at first order, where both merge.
+
+    Divided by the proportion and its complement they are :math:`(1 + e) h_u`, :math:`h_{v}` and
+    :math:`x_w h_{v}` with :math:`h_v = \sum_u v_u h_u` for the deviation v, and for the variance 1 + e, 1, x. zero : at
+    a gate slope 0, where they are dependent, as a control. With the certificate of the first set.
+    """
+    import sympy
+
+    from moelib.expressions import parse_formula
+
+    formula = parse_formula(expert, "expert") if isinstance(expert, str) else expert
+    q = Question(expert=formula, form="literal", k=1, dim=dim)
+    values = [s for v in formula.symbols(dim).values() for s in (v if isinstance(v, tuple) else (v,))]
+    h = formula.symbolic(q.x, formula.symbols(dim))
+    step = sympy.symbols(f"v_1:{len(values) + 1}", real=True)
+    along = sympy.Add(*[v * sympy.diff(h, s) for v, s in zip(step, values, strict=True)])
+    odds = sympy.exp(sympy.Add(*[0 if zero else b * u for b, u in zip(q.slope(None), q.x, strict=True)]))
+    one = sympy.S.One
+    sets = []
+    for title, own, gate in (("the mean", [sympy.diff(h, s) for s in values], along), ("the variance", [one], one)):
+        rows = [(f"(1 + e) {_index(n)}", (1 + odds) * f) for n, f in enumerate(own, 1)]
+        rows += [("h_{v}", gate), *((rf"{sympy.latex(u)}\, h_{{v}}", u * gate) for u in q.x)]
+        members = tuple(Member((name,), f, "first") for name, f in rows)
+        sets.append(FunctionSet(f"scores of gate and prompt where {title} deviates", members, q.x))
+    found = [decide(s, generic_values([s])) for s in sets]
+    tex = r"\{(1 + e)\, h_{u},\; h_{v},\; x_{w} h_{v}\},\; \{1 + e,\; 1,\; x_{w}\}\quad \text{linearly independent}"
+    told = [f"{s.title}: {d.status}" for s, d in zip(sets, found, strict=True)]
+    return Verdict(all(d.certificate for d in found), tex, f"Two sets, {'; '.join(told)}.", found[0].certificate)
+
+
+def _index(n: int) -> str:
+    return f"h_{{{n}}}"
+
+
 def _pair(density: str, known: str, new: str) -> ConditionVerdict:
     return decide_condition(
         "distinguishability", expert=new, known_density=density, known_expert=None if known == new else known,
