@@ -8,6 +8,7 @@ from typing import Any
 from moelib.claims import (
     activation_gate,
     contaminated_bounds,
+    contaminated_symbolic,
     cosine_bounds,
     cosine_studies,
     cosine_symbolic,
@@ -43,6 +44,7 @@ CHAPTERS = (
     cosine_bounds,
     cosine_top_k,
     contaminated_bounds,
+    contaminated_symbolic,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

@@ -12,7 +12,7 @@ from torch import Tensor
 from moelib.contaminated import ContaminatedMoE, Sample, log_density
 from moelib.estimation.contaminated_em import ContaminatedEM, em_step
 from moelib.estimation.contaminated_likelihood import Affine, ContaminatedLikelihood
-from moelib.estimation.loop import iterate
+from moelib.estimation.loop import Iterate, Status, iterate
 from moelib.estimation.placement import beside
 from moelib.estimation.result import Ends, FitResult, best_of
 from moelib.estimation.settings import Plan
@@ -20,7 +20,6 @@ from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.observations import generator
 
 REGRESSIONS = 12  # Gauss-Newton steps of a regression of what is left over
-CHARTS = 2  # how often a fit's own information gives it a chart
 CANDIDATES, STARTS, LEFTOVER = 11, 12, 13  # streams of random numbers beside those of the data
 
 
@@ -89,14 +88,18 @@ class ContaminatedFit:
             some = torch.nonzero(truth_free.flatten())[:, 0]
             moved = iterate(own.rows(some), ContaminatedEM(), start[some], steps)
             start = start.index_copy(0, some, moved.z)
-        solver = TrustRegionNewton()
-        for left in range(CHARTS, 0, -1):
-            chart = Affine.of_information(own, start)
-            most = self.plan.max_steps
-            end = iterate(own.on(chart), solver, torch.zeros_like(start), most)
-            if left > 1:
-                start = chart.atoms(end.z)
-        return Ends.of(own.on(chart), end, truth_free, held=False)
+        solver, own = TrustRegionNewton(), own.on(Affine.of_information(own, start))
+        end = iterate(own, solver, torch.zeros_like(start), self.plan.max_steps)
+        # once more in a chart made where the first one led: only there are its units standard errors
+        prompts = own.prompts(end.z)
+        own = own.on(Affine.of_information(own, prompts))
+        found = torch.nonzero(end.status == Status.CONVERGED)[:, 0]
+        z, value, status = torch.zeros_like(prompts), end.value, end.status
+        if len(found):
+            again = iterate(own.rows(found), solver, z[found], self.plan.max_steps)
+            z, value = z.index_copy(0, found, again.z), value.index_copy(0, found, again.value)
+            status = status.index_copy(0, found, again.status)
+        return Ends.of(own, Iterate(z, value, status, end.steps), truth_free, held=False)
 
     def _near(self, problem: ContaminatedLikelihood, n: int, replicates: list[int], number: int) -> Tensor:
         """Starts drawn around the truth by the estimator's asymptotic law, the first one being the truth itself."""

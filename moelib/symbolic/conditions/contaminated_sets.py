@@ -9,6 +9,7 @@ what multiplies each of them are functions of x.
 
 from __future__ import annotations
 
+import re
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,10 @@ def distinguishability(q: Question) -> tuple[FunctionSet, ...]:
 
 
 def known_density(q: Question, y: Any, mean: Any, nu: Any) -> sympy.Expr:
-    """The known component's density: Gaussian, or Laplace with the same variance. Raises ValueError for others."""
+    """The known component's density with the variance nu: Gaussian, Laplace, or Student's t with m degrees of freedom.
+
+    Raises ValueError for other names: "student(m)" needs a whole number m above 2.
+    """
     import sympy
 
     if q.known_density == "gaussian":
@@ -67,7 +71,13 @@ def known_density(q: Question, y: Any, mean: Any, nu: Any) -> sympy.Expr:
     if q.known_density == "laplace":
         scale = sympy.sqrt(nu / 2)
         return sympy.exp(-sympy.Abs(y - mean) / scale) / (2 * scale)
-    raise ValueError(f"unknown density {q.known_density!r}; known: gaussian, laplace")
+    if degrees := re.fullmatch(r"student\((\d+)\)", q.known_density):
+        m = sympy.Integer(degrees[1])
+        if m <= 2:
+            raise ValueError(f"a variance needs more than 2 degrees of freedom; got {m}")
+        top = sympy.gamma((m + 1) / 2) / sympy.gamma(m / 2) / sympy.sqrt(sympy.pi * (m - 2) * nu)
+        return top * (1 + (y - mean) ** 2 / (nu * (m - 2))) ** (-(m + 1) / 2)
+    raise ValueError(f"unknown density {q.known_density!r}; known: gaussian, laplace, student(m) with m = 3, 4, ..")
 
 
 def strong(q: Question) -> tuple[FunctionSet, ...]:

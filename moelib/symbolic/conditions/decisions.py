@@ -234,7 +234,8 @@ def decide_condition(
     :data:`moelib.ops.ACTIVATIONS` or a function of z as text, such as ``"z + z^2"``; where an expert is wanted, it
     stands for its ridge expert. form : as the condition has them; a condition with a single form takes that.
     k : experts, of different parameters. dim : of x, 1 to 3. known_density, known_expert : of the known component of
-    a contaminated model, "gaussian" or "laplace", by default around the same expert. loci : also look for failures.
+    a contaminated model, "gaussian", "laplace" or "student(m)", by default around the same expert. loci : also look
+    for failures.
     Raises ValueError for other arguments.
     """
     if name not in CONDITIONS:
