@@ -43,8 +43,8 @@ CHAPTERS = (
     cosine_studies,
     cosine_bounds,
     cosine_top_k,
-    contaminated_bounds,
     contaminated_symbolic,
+    contaminated_bounds,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
