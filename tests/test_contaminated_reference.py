@@ -41,7 +41,7 @@ def test_one_parameter_by_hand(law: str) -> None:
         "student": math.gamma(3) / math.gamma(2.5) / math.sqrt(5 * math.pi) / scale * (1 + (y / scale) ** 2 / 5) ** -3,
     }[law]
     expected = float((((f - frozen) ** 2 / ((f + frozen) / 2)).sum()) * (y[1] - y[0]))
-    assert information == pytest.approx(expected, abs=2e-6 * max(expected, 1e-6))
+    assert information == pytest.approx(expected, rel=1e-5, abs=1e-9)  # the t is cut at 35
 
 
 def test_doubling_changes_nothing() -> None:
