@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": torch.nn.functional.gelu,
     "exp": torch.exp,
 }
-REACH = {"gaussian": 9.5, "laplace": 27.0, "student": 9.5}  # standard deviations at which the integral in y is cut
+REACH = {"gaussian": 9.5, "laplace": 27.0, "student_t": 9.5}  # standard deviations at which the integral in y is cut
 TAIL = 16  # of a Student t: doublings of the reach beyond it
 NODES = 12  # of Gauss-Legendre in each panel
 
@@ -207,7 +207,7 @@ class ContaminatedReference:
         """Nodes of y and their weights ``(m, k)``; pieces end at the means, where a Laplace density has its kink."""
         far0, far = REACH[self.law] * math.sqrt(self.nu0), REACH["gaussian"] * math.sqrt(nu)
         cuts = [mean0 - far0, mean0, mean0 + far0, mean - far, mean, mean + far]
-        if self.law == "student":
+        if self.law == "student_t":
             cuts += [mean0 + sign * far0 * 2.0**k for k in range(1, TAIL + 1) for sign in (-1, 1)]
         ends = torch.stack(cuts, -1).sort(-1).values
         share = torch.linspace(0, 1, panels + 1, dtype=torch.float64)
