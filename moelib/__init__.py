@@ -59,6 +59,16 @@ _HOME = {
     "fisher_path": "fisher",
     "band_distances": "fisher",
     "Committed": "committed",
+    "ContaminatedReference": "contaminated_reference",
+    "RoutesTable": "contaminated_tables",
+    "BandSlopes": "contaminated_tables",
+    "MergedTable": "contaminated_tables",
+    "UNIFORM": "claims.contaminated_studies",
+    "REPORTED": "claims.contaminated_studies",
+    "Differences": "contaminated_checks",
+    "SlopeGaps": "contaminated_checks",
+    "Agreement": "contaminated_checks",
+    "contaminated_figures": "contaminated_figures",
     "temperature_profile": "temperatures",
     "free_ends": "temperatures",
     "same_sample": "temperatures",
@@ -104,7 +114,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'moelib' has no attribute {name!r}")
     module = import_module(f"moelib.{_HOME[name]}")
-    return module if name in ("symbolic", "plots") else getattr(module, name)
+    return module if name == _HOME[name] else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Whole tables of contaminated mixtures judged together: differences from Fisher bands, slopes, and two ways to draw."""
+"""Whole tables of contaminated mixtures, judged together: differences from bands, slopes, two ways to draw."""
 
 from __future__ import annotations
 
@@ -187,14 +187,12 @@ def _gap(result: StudyResult, expected: Expected, name: str, at: slice, sizes: S
     return SlopeGap(result.study.id, name, span, predicted, predicted + float(weights @ np.array(logs)), error)
 
 
-def kept(studies: Sequence[str], folder: str = FOLDER) -> list[StudyResult]:
-    """The kept results of studies, by name. Raises ValueError where there are none."""
-    from moelib.claims import STUDIES
-
-    return [Committed.of(STUDIES[name], folder).result for name in studies]
+def kept(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> list[StudyResult]:
+    """The kept results of studies. Raises ValueError where there are none."""
+    return [Committed.of(study, folder).result for study in studies]
 
 
-def whole_table(studies: Sequence[str], folder: str = FOLDER) -> Verdict:
+def whole_table(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> Verdict:
     """Whether the kept results of all these studies follow their bands at every regular size, judged together."""
     from moelib.symbolic.verdict import Verdict
 
@@ -209,7 +207,7 @@ def whole_table(studies: Sequence[str], folder: str = FOLDER) -> Verdict:
     )
 
 
-def all_slopes(studies: Sequence[str], folder: str = FOLDER) -> Verdict:
+def all_slopes(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> Verdict:
     """Whether every slope of the kept results of these studies is within 0.02 of the band's over the same sizes."""
     from moelib.symbolic.verdict import Verdict
 
@@ -218,7 +216,7 @@ def all_slopes(studies: Sequence[str], folder: str = FOLDER) -> Verdict:
     return Verdict(
         found.passed,
         r"|\hat\gamma - \gamma_{\mathrm{Fisher}}| \le 0.02",
-        f"{len(found.rows)} slopes; farthest may be that of {far.quantity} of {far.study} from n = {far.span[0]:.0e} on: "
+        f"{len(found.rows)} slopes; farthest may be {far.quantity} of {far.study} from n = {far.span[0]:.0e} on: "
         f"{far.measured:.3f}, standard error {far.standard_error:.3f}, predicted {far.predicted:.3f}.",
     )
 
@@ -257,7 +255,7 @@ class Agreement:
         return "\n".join([*lines, "", f"p-values; the least of all after Holm: {self.p_value:.2f}."])
 
 
-def same_law(raw: str, cells: str, folder: str = FOLDER) -> Verdict:
+def same_law(raw: ContaminatedStudy, cells: ContaminatedStudy, folder: str = FOLDER) -> Verdict:
     """Whether fits to observed responses and fits to counts in cells have errors of one law, from kept results."""
     from moelib.symbolic.verdict import Verdict
 
@@ -265,6 +263,6 @@ def same_law(raw: str, cells: str, folder: str = FOLDER) -> Verdict:
     return Verdict(
         found.p_value > LEVEL,
         r"\hat\theta_{\mathrm{raw}} \sim \hat\theta_{\mathrm{cells}}",
-        f"{len(found.rows)} Kolmogorov-Smirnov tests, one for each size and coordinate: the least p-value after Holm is "
+        f"{len(found.rows)} Kolmogorov-Smirnov tests, by size and coordinate: least p-value after Holm "
         f"{found.p_value:.2f}.",
     )

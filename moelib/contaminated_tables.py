@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from moelib.contaminated_losses import d2
 from moelib.contaminated_reference import ContaminatedReference, InputLaw, Ridge, slope
 from moelib.contaminated_study import ContaminatedStudy
 from moelib.experiments.contaminated import ContaminatedExperiment, x_design
@@ -98,7 +99,9 @@ def _foreseen(key: _Key, n: int) -> Foreseen:
         widest[name] = float(np.sqrt(np.diag(own).max()))
     scale, more = dict.fromkeys(blocks, 1.0), 2.0
     if key.study.frozen_expert == key.study.expert and key.study.density == "gaussian":
-        gap = truth - torch.tensor([*[0.0] * experiment.model.gate_size, *key.study.eta0, key.study.nu0], dtype=torch.float64)
+        gap = truth - torch.tensor(
+            [*[0.0] * experiment.model.gate_size, *key.study.eta0, key.study.nu0], dtype=torch.float64
+        )
         apart = gap[experiment.model.gate_size :].norm().item()
         scale, more = {name: gap[at].norm().item() or apart for name, at in blocks.items()}, 1.0
     scale["nu"] = min(scale["nu"], truth[-1].item()) if more == 1 else more * truth[-1].item()
@@ -200,3 +203,41 @@ class BandSlopes:
                 cells.append(f"{self.published[name]:.2f}" if name in self.published else "")
             lines.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class MergedTable:
+    """What becomes of fits whose truth is hardly apart from the frozen component, by size, for a constant proportion.
+
+    rows : n, shares of fits with lambda at 0 or 1 or another bound of Theta, the quartiles of lambda, and medians of
+    the Hellinger distance and of D_2 times the root of n.
+    """
+
+    rows: tuple[tuple[int, float, float, float, float, float, float], ...]
+
+    @staticmethod
+    def of(result: StudyResult) -> MergedTable:
+        """Of a study of a contaminated mixture with a constant proportion."""
+        study = result.study
+        assert isinstance(study, ContaminatedStudy)
+        frozen = torch.tensor([*study.eta0, study.nu0], dtype=torch.float64)
+        rows = []
+        for n, values in result.values.items():
+            truth = torch.tensor(study.truth_at(n), dtype=torch.float64)
+            fitted = torch.from_numpy(values["errors"]) + truth
+            loss = d2(fitted, truth, frozen).numpy()
+            low, middle, high = np.quantile(fitted[:, 0].numpy(), (0.25, 0.5, 0.75))
+            near, lost = (float(np.median(v) * math.sqrt(n)) for v in (values["hellinger"], loss))
+            rows.append((n, float(1 - values["interior"].mean()), float(low), float(middle), float(high), near, lost))
+        return MergedTable(tuple(rows))
+
+    def _repr_markdown_(self) -> str:
+        head = (
+            r"| n | at a bound | quartiles of $\hat\lambda$ | median | | $\sqrt n\,d_H$, median | "
+            r"$\sqrt n\,D_2$, median |"
+        )
+        rows = [
+            f"| $10^{{{math.log10(n):.4g}}}$ | {out:.0%} | {low:.2f} | {mid:.2f} | {high:.2f} | {d:.2f} | {loss:.2f} |"
+            for n, out, low, mid, high, d, loss in self.rows
+        ]
+        return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])

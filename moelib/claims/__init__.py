@@ -7,6 +7,7 @@ from typing import Any
 
 from moelib.claims import (
     activation_gate,
+    contaminated_studies,
     cosine_bounds,
     cosine_studies,
     cosine_symbolic,
@@ -41,6 +42,7 @@ CHAPTERS = (
     cosine_studies,
     cosine_bounds,
     cosine_top_k,
+    contaminated_studies,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}
