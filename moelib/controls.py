@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy.stats import chi2, kstest
 
+from moelib.contaminated_study import ContaminatedStudy
 from moelib.results import StudyResult
 from moelib.study import MixtureStudy
 
+Fitted = TypeVar("Fitted", MixtureStudy, ContaminatedStudy)
 LEVEL = 0.01  # a control fails below this p-value
 FEWEST = 500  # replicates that a control needs
 LEAST = 10**8  # sizes that are taken together are at least this large
@@ -69,9 +72,9 @@ def chi_squared_control(result: StudyResult, together: bool = False) -> Controls
     degrees of freedom, at every size. Raises ValueError when k > k*, where it is not.
     """
     study = result.study
-    if not isinstance(study, MixtureStudy):
+    if not isinstance(study, (MixtureStudy, ContaminatedStudy)):
         raise ValueError(f"the chi-squared control needs a mixture with a truth, got {type(study).__name__}")
-    if study.components != len(study.truth):
+    if isinstance(study, MixtureStudy) and study.components != len(study.truth):
         raise ValueError(f"the chi-squared control needs k = k*, got k = {study.components}, k* = {len(study.truth)}")
     rank = int((result.experiment().information() > 1e-12).sum())
     groups = [[n] for n in result.values]
@@ -87,6 +90,12 @@ def chi_squared_control(result: StudyResult, together: bool = False) -> Controls
     return Controls(tuple(rows))
 
 
-def crippled(study: MixtureStudy, steps: int = 5) -> MixtureStudy:
-    """The same study with an optimiser that stops after a few steps and gets no second round of starts."""
-    return replace(study, id=f"{study.id}-crippled", plan=replace(study.plan, max_steps=steps, rounds=1))
+def crippled(study: Fitted, steps: int = 5) -> Fitted:
+    """The same study with an optimiser that stops after a few steps and gets no second round of starts.
+
+    Newton's method comes to its end in so few steps where a start is near it: of a contaminated mixture no start knows
+    the truth, and EM stops after one step.
+    """
+    more: dict[str, int] = {"near": 0, "em_steps": 1} if isinstance(study, ContaminatedStudy) else {}
+    plan = replace(study.plan, max_steps=steps, rounds=1, **more)
+    return replace(study, id=f"{study.id}-crippled", plan=plan)

@@ -8,6 +8,7 @@ from typing import Any
 from moelib.claims import (
     activation_gate,
     contaminated_bounds,
+    contaminated_studies,
     contaminated_symbolic,
     cosine_bounds,
     cosine_studies,
@@ -45,6 +46,7 @@ CHAPTERS = (
     cosine_top_k,
     contaminated_symbolic,
     contaminated_bounds,
+    contaminated_studies,
 )
 
 STUDIES: dict[str, Study] = {s.id: s for chapter in CHAPTERS for s in chapter.STUDIES}

@@ -112,7 +112,7 @@ class ContaminatedFit:
                 for replicate in replicates
             ]
         )
-        noise[:, 0] *= number > 0
+        noise[:, :1] *= number > 0
         drawn = truth + torch.from_numpy(noise).to(truth) @ scale.T
         inside = problem.inside(drawn)
         return torch.where(inside[..., None], drawn, truth)
