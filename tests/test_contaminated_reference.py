@@ -38,7 +38,11 @@ def test_one_parameter_by_hand(law: str) -> None:
     frozen = {
         "gaussian": f,
         "laplace": np.exp(-math.sqrt(2) * np.abs(y)) / math.sqrt(2),
-        "student_t": math.gamma(3) / math.gamma(2.5) / math.sqrt(5 * math.pi) / scale * (1 + (y / scale) ** 2 / 5) ** -3,
+        "student_t": math.gamma(3)
+        / math.gamma(2.5)
+        / math.sqrt(5 * math.pi)
+        / scale
+        * (1 + (y / scale) ** 2 / 5) ** -3,
     }[law]
     expected = float((((f - frozen) ** 2 / ((f + frozen) / 2)).sum()) * (y[1] - y[0]))
     assert information == pytest.approx(expected, rel=1e-5, abs=1e-9)  # the t is cut at 35

@@ -8,6 +8,7 @@ import torch
 
 from moelib.densities import DENSITIES
 from moelib.estimation.catalogue import ESTIMATORS
+from moelib.estimation.contaminated_likelihood import ContaminatedLikelihood
 from moelib.estimation.coordinates import own_coordinates
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import iterate
@@ -18,6 +19,7 @@ from moelib.experts import EXPERTS
 from moelib.gates.catalogue import NORMALISERS
 from moelib.models import regression_model
 from moelib.simulation import default_device
+from tests.contaminated_cases import contaminated_study
 from tests.estimation.cases import EXACT, LINEAR, TANH, draw
 from tests.estimation.test_maximum_likelihood import STUDIES, THETA
 from tests.laws.estimators import Case, least_squares_case, likelihood_case, problem
@@ -171,3 +173,19 @@ def test_a_block_of_a_likelihood_study_too(name, there) -> None:
     assert here.keys() == moved.keys()
     assert all(isinstance(array, np.ndarray) for array in moved.values())
     close(moved["gain"], here["gain"], OBJECTIVE)
+
+
+@pytest.mark.parametrize("gate", ["constant", "softmax"])
+@pytest.mark.parametrize("raw", [False, True])
+def test_prompts_fitted_there_are_those_of_the_cpu(gate, raw, there) -> None:
+    experiment = Experiment.of(contaminated_study(gate=gate, raw=raw))
+    n, few = 10**4, range(3)
+    sample, fitter, truth = experiment.samples(n, few), experiment.fitter(n), experiment.truth_at(n)
+    here, moved = fitter.run(sample, n, few), fitter.run(sample.to(there), n, few)
+    close(moved.value.cpu(), here.value, OBJECTIVE)
+    sd = torch.linalg.inv(
+        ContaminatedLikelihood.of(experiment.model, sample, experiment.box, truth).information(here.atoms)
+    )
+    units = (moved.atoms.cpu() - here.atoms) / sd.diagonal(dim1=-2, dim2=-1).sqrt()
+    close(units, torch.zeros_like(units), STANDARD_ERRORS)
+    assert torch.equal(moved.certified.cpu(), here.certified)
