@@ -158,6 +158,10 @@ EXPANSION = (
             r"Along all $\kappa$ with two equal moments the third differs by $\lambda^* u^3 (\kappa - 1)(3c + 1 - "
             r"2\kappa)/6$.",
             "identities.contaminated_local:kappa_family"),
+    _proved("moment-ranks", "identity",
+            r"The map $(\lambda, \beta, w) \mapsto (\lambda M_1, \dots, \lambda M_4)$ has rank 3 where $\lambda \ne 0$ "
+            r"and $(\beta, w) \ne 0$, and $M_3$ and $M_4$ vanish together at $(\beta, w) = 0$ alone.",
+            "identities.contaminated_local:moment_ranks"),
     _proved("twin", "counterexample",
             r"For $\Delta b^* = u$ and $\Delta\nu^* = 0$ the alternative with twice the proportion and half the bias "
             r"has the chi-square distance $(\lambda^*)^2 u^8/384$ to leading order, less than $(\lambda^*)^2 u^6/384$ "

@@ -140,6 +140,7 @@ _HOMES = {
     "hidden_pair": "identities.contaminated_local",
     "two_moments": "identities.contaminated_local",
     "twin": "identities.contaminated_local",
+    "moment_ranks": "identities.contaminated_local",
     "kappa_sequence": "identities.contaminated_local",
     "kappa_family": "identities.contaminated_local",
     "critical_curve": "identities.contaminated_local",

@@ -28,6 +28,7 @@ CONTROLS = [
     (local.hidden_pair, {"power": 2}),
     (local.two_moments, {"sign": -1}),
     (local.twin, {"half": "1/3"}),
+    (local.moment_ranks, {"heat": "1/2"}),
     (local.kappa_sequence, {"shift": 1}),
     (local.kappa_family, {"factor": 1}),
     (local.critical_curve, {"c": "1/2"}),

@@ -30,9 +30,9 @@ def moment(m: int, mean: Any, variance: Any) -> Any:
 
 
 @identity(
-    r"f(y \mid h_0 + \delta, \nu_0 + w) - f_0 = \delta\, \partial_h f_0 + \tfrac12 (\delta^2 + w)\, \partial_h^2 f_0"
-    r" + \tfrac16 (\delta^3 + 3 \delta w)\, \partial_h^3 f_0"
-    r" + \tfrac1{24} (\delta^4 + 6 \delta^2 w + 3 w^2)\, \partial_h^4 f_0 + \cdots",
+    r"f(y \mid h_0 + \delta, \nu_0 + w) - f_0 = M_1 \partial_h f_0 + M_2 \partial_h^2 f_0 + \cdots \quad"
+    r" M_1 = \delta,\; M_2 = \tfrac12 (\delta^2 + w),\; M_3 = \tfrac16 (\delta^3 + 3 \delta w),\;"
+    r" M_4 = \tfrac1{24} (\delta^4 + 6 \delta^2 w + 3 w^2)",
     r"derivatives by t at $t = 0$ along $(t \delta, t^2 w)$, and along $(t \delta, t w)$",
 )
 def density_moments(order: int = 4, heat: str = "1/2") -> Iterator[Equation]:
@@ -91,12 +91,11 @@ def matched_line(shrink: str = "1") -> Iterator[Equation]:
 
 
 @identity(
-    r"\begin{aligned} \Delta\eta = \tfrac{t w}{\lambda},\; \Delta\eta^* = \tfrac{t w}{\lambda^*}:\quad"
-    r" \lambda M_1 - \lambda^* M_1^* &= \tfrac{t^2}{2} \Big( \frac1\lambda - \frac1{\lambda^*} \Big)"
-    r" D^2 h[w, w] + O(t^3), \\"
-    r" \lambda M_2 - \lambda^* M_2^* &= \tfrac{t^2}{2} \Big( \frac1\lambda - \frac1{\lambda^*} \Big)"
-    r" (w^{\top} \nabla_{\eta} h)^2 + \tfrac12 (\lambda \Delta\nu - \lambda^* \Delta\nu^*) + O(t^3)"
-    r" \end{aligned}",
+    r"\Delta\eta = \tfrac{t w}{\lambda},\; \Delta\eta^* = \tfrac{t w}{\lambda^*}:\quad"
+    r" \lambda M_1 - \lambda^* M_1^* = \tfrac{t^2}{2} \big( \tfrac1\lambda - \tfrac1{\lambda^*} \big)"
+    r" D^2 h[w, w] + O(t^3),\quad"
+    r" \lambda M_2 - \lambda^* M_2^* = \tfrac{t^2}{2} \big( \tfrac1\lambda - \tfrac1{\lambda^*} \big)"
+    r" (w^{\top} \nabla_{\eta} h)^2 \quad {} + \tfrac12 (\lambda \Delta\nu - \lambda^* \Delta\nu^*) + O(t^3)",
     r"with $\Delta\nu$ of order $t^2$; the orders 1 and 2",
 )
 def hidden_pair(power: int = 1) -> Iterator[Equation]:
@@ -116,17 +115,17 @@ def hidden_pair(power: int = 1) -> Iterator[Equation]:
 
     for m, told in ((1, q), (2, p**2)):
         left = moments(m, lam, r) - moments(m, star, r_star)
-        yield Equation(f"the moment of order {m}, order 1", sympy.diff(left, t).subs(t, 0), sympy.S.Zero)
+        yield Equation("the first order", sympy.diff(left, t).subs(t, 0), sympy.S.Zero)
         right = (1 / lam - 1 / star) * told + ((lam * r - star * r_star) if m == 2 else 0)
-        yield Equation(f"the moment of order {m}, order 2", sympy.diff(left, t, 2).subs(t, 0), right)
+        yield Equation("the second order", sympy.diff(left, t, 2).subs(t, 0), right)
 
 
 @identity(
-    r"\begin{aligned} r = \lambda\Delta - \lambda^*\Delta_*,\; Q = \lambda\Delta\Delta^{\top} -"
-    r" \lambda^*\Delta_*\Delta_*^{\top}:\quad Q &= \lambda \Delta (\Delta - \Delta_*)^{\top} + r \Delta_*^{\top}"
-    r" = \lambda^* (\Delta - \Delta_*) \Delta_*^{\top} + \Delta r^{\top}, \\"
-    r" (\lambda - \lambda^*) \Delta\Delta_*^{\top} &= r \Delta_*^{\top} - \lambda^* (\Delta - \Delta_*)"
-    r" \Delta_*^{\top} \end{aligned}",
+    r"r = \lambda\Delta - \lambda^*\Delta_*,\; Q = \lambda\Delta\Delta^{\top} -"
+    r" \lambda^*\Delta_*\Delta_*^{\top}:\quad Q = \lambda \Delta (\Delta - \Delta_*)^{\top} + r \Delta_*^{\top}"
+    r" = \lambda^* (\Delta - \Delta_*) \Delta_*^{\top} + \Delta r^{\top},\quad"
+    r" (\lambda - \lambda^*) \Delta\Delta_*^{\top} = r \Delta_*^{\top} - \lambda^* (\Delta - \Delta_*)"
+    r" \Delta_*^{\top}",
     "entry by entry, for vectors of free symbols",
 )
 def two_moments(dim: int = 3, sign: int = 1) -> Iterator[Equation]:
@@ -144,8 +143,8 @@ def two_moments(dim: int = 3, sign: int = 1) -> Iterator[Equation]:
             ("the proportions", (lam - star) * u * v.T, r * v.T - star * gap * v.T),
         )
         for words, left, right in sides:
-            for n, (a, b) in enumerate(zip(left, right, strict=True)):
-                yield Equation(f"{words}, entry {n + 1}, d = {d}", a, b)
+            for a, b in zip(left, right, strict=True):
+                yield Equation(f"{words}, d = {d}", a, b)
 
 
 @identity(
@@ -226,6 +225,38 @@ def critical_curve(c: str = "1/3") -> Iterator[Equation]:
     yield Equation("third moment", _gap(3, kappa, at, u), -((kappa - 1) ** 2) * u**3 / 3)
     slope = sympy.diff(_gap(4, kappa, at, u), kappa).subs(kappa, 1)
     yield Equation("fourth moment", slope, -(u**4) / 36)
+
+
+@identity(
+    r"\frac{\partial(\lambda M_1, \lambda M_2, \lambda M_3)}{\partial(\lambda, \beta, w)} = \tfrac{1}{12} \lambda^2"
+    r" \beta (\beta^2 - 3w),\quad \frac{\partial(\lambda M_1, \lambda M_2, \lambda M_4)}{\partial(\lambda, \beta, w)} ="
+    r" \tfrac{1}{16} \lambda^2 (\beta^4 - 2\beta^2 w - w^2) = \begin{cases} \lambda^2 \beta^4/72 & w = \beta^2/3 \\"
+    r" -\lambda^2 w^2/16 & \beta = 0 \end{cases}\quad M_3 = \tfrac16 \beta (\beta^2 + 3w),\quad"
+    r" M_4 = -\tfrac{1}{36} \beta^4 \text{ at } w = -\tfrac13 \beta^2,\quad \tfrac18 w^2 \text{ at } \beta = 0",
+    "so one of the determinants, and one of the two moments, differs from 0 away from the origin",
+)
+def moment_ranks(heat: str = "1") -> Iterator[Equation]:
+    """The moments of an intercept and a variance determine both and the proportion. heat : of w, for a control.
+
+    Derived.
+    """
+    import sympy
+
+    lam, b, w = sympy.symbols("lambda beta w", real=True)
+    first, second, third, fourth = (moment(m, b, sympy.Rational(heat) * w) for m in range(1, 5))
+
+    def determinant(last: Any) -> Any:
+        rows = [[sympy.diff(lam * m, v) for v in (lam, b, w)] for m in (first, second, last)]
+        return sympy.Matrix(rows).det()
+
+    three, four = determinant(third), determinant(fourth)
+    yield Equation("the first determinant", three, lam**2 * b * (b**2 - 3 * w) / 12)
+    yield Equation("the second determinant", four, lam**2 * (b**4 - 2 * b**2 * w - w**2) / 16)
+    yield Equation("its value on the critical curve", four.subs(w, b**2 / 3), lam**2 * b**4 / 72)
+    yield Equation("its value without a bias", four.subs(b, 0), -(lam**2) * w**2 / 16)
+    yield Equation("the third moment", third, b * (b**2 + 3 * w) / 6)
+    yield Equation("the fourth where the third is 0", fourth.subs(w, -(b**2) / 3), -(b**4) / 36)
+    yield Equation("the fourth without a bias", fourth.subs(b, 0), w**2 / 8)
 
 
 @identity(

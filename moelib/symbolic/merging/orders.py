@@ -17,9 +17,8 @@ from moelib.symbolic.merging.gram import Cell, Series, information, lowest_terms
 from moelib.symbolic.merging.jets import JETS, Jet
 from moelib.symbolic.verdict import Verdict
 
-ORDER = 14
+ORDER = {"constant": 10, "softmax": 14}  # the determinants begin with 8 or less, and with 12 or less
 LETTERS = {"lambda": r"\lambda", "tau": r"\tau", "beta": r"\beta", "a": "a", "b": "b", "nu": r"\nu"}
-GATES = ("constant", "softmax")
 
 
 @dataclass(frozen=True)
@@ -56,19 +55,20 @@ def fisher_orders(
     gate: str = "constant",
     slope: int = 0,
     proportion: str = "1/2",
-    order: int = ORDER,
+    order: int | None = None,
 ) -> Orders:
     r"""The exponents along :math:`(\Delta a, \Delta b) = \Delta (a, b)`, :math:`\Delta\nu = \sum_j \nu_j \Delta^j`.
 
     expert : a name of :data:`moelib.symbolic.merging.jets.JETS`, in one dimension; a and b are the direction in its
     unit of length, b = 0 without intercept. gate : "constant", or "softmax" with weights
-    :math:`2^{\text{slope}\,x}` and :math:`\tau^* = 0`. proportion : of the constant gate. order : of the power
-    series. Exact. Raises ValueError for other names, b without an intercept, and a path that does not move.
+    :math:`2^{\text{slope}\,x}` and :math:`\tau^* = 0`. proportion : of the constant gate. order : of the power series,
+    by default enough for the tables. Exact. Raises ValueError for other names, b without an intercept, and a path that
+    does not move.
     """
     if expert not in JETS:
         raise ValueError(f"unknown expert {expert!r}; known: {', '.join(JETS)}")
-    if gate not in GATES:
-        raise ValueError(f"expected the gate {' or '.join(GATES)}; got {gate!r}")
+    if gate not in ORDER:
+        raise ValueError(f"expected the gate {' or '.join(ORDER)}; got {gate!r}")
     jet, step = JETS[expert], (Fraction(a), Fraction(b))
     if step[1] and not jet.intercept:
         raise ValueError(f"expert {expert!r} has no intercept; got b = {b}")
@@ -76,7 +76,7 @@ def fisher_orders(
         raise ValueError("expected a path that moves; got 0 for a, b and nu")
     if not 0 < Fraction(proportion) < 1:
         raise ValueError(f"expected a proportion between 0 and 1; got {proportion}")
-    variance = [Fraction(0), *map(Fraction, nu)]
+    variance, order = [Fraction(0), *map(Fraction, nu)], order or ORDER[gate]
     cells = [_cell(jet, z, step, variance, gate, slope, Fraction(proportion), order) for z in jet.places]
     names = ["lambda"] if gate == "constant" else ["tau", "beta"]
     names += ["a", "b", "nu"] if jet.intercept else ["a", "nu"]
