@@ -230,8 +230,9 @@ def critical_curve(c: str = "1/3") -> Iterator[Equation]:
 @identity(
     r"\frac{\partial(\lambda M_1, \lambda M_2, \lambda M_3)}{\partial(\lambda, \beta, w)} = \tfrac{1}{12} \lambda^2"
     r" \beta (\beta^2 - 3w),\quad \frac{\partial(\lambda M_1, \lambda M_2, \lambda M_4)}{\partial(\lambda, \beta, w)} ="
-    r" \tfrac{1}{16} \lambda^2 (\beta^4 - 2\beta^2 w - w^2) = \begin{cases} \lambda^2 \beta^4/72 & w = \beta^2/3 \\"
-    r" -\lambda^2 w^2/16 & \beta = 0 \end{cases}\quad M_3 = \tfrac16 \beta (\beta^2 + 3w),\quad"
+    r" \tfrac{1}{16} \lambda^2 (\beta^4 - 2\beta^2 w - w^2)\quad"
+    r" {} = \begin{cases} \lambda^2 \beta^4/72 & w = \beta^2/3 \\ -\lambda^2 w^2/16 & \beta = 0 \end{cases}\quad"
+    r" M_3 = \tfrac16 \beta (\beta^2 + 3w),\quad"
     r" M_4 = -\tfrac{1}{36} \beta^4 \text{ at } w = -\tfrac13 \beta^2,\quad \tfrac18 w^2 \text{ at } \beta = 0",
     "so one of the determinants, and one of the two moments, differs from 0 away from the origin",
 )

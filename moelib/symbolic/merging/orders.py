@@ -46,7 +46,6 @@ class Orders:
         return f"{JETS[self.expert].name} expert, {self.gate} gate, ${self.gap}$: {self.words}"
 
 
-@cache
 def fisher_orders(
     expert: str = "linear",
     a: str = "0",
@@ -69,15 +68,23 @@ def fisher_orders(
         raise ValueError(f"unknown expert {expert!r}; known: {', '.join(JETS)}")
     if gate not in ORDER:
         raise ValueError(f"expected the gate {' or '.join(ORDER)}; got {gate!r}")
-    jet, step = JETS[expert], (Fraction(a), Fraction(b))
-    if step[1] and not jet.intercept:
+    step = (Fraction(a), Fraction(b))
+    if step[1] and not JETS[expert].intercept:
         raise ValueError(f"expert {expert!r} has no intercept; got b = {b}")
     if not any(step) and not any(map(Fraction, nu)):
         raise ValueError("expected a path that moves; got 0 for a, b and nu")
     if not 0 < Fraction(proportion) < 1:
         raise ValueError(f"expected a proportion between 0 and 1; got {proportion}")
-    variance, order = [Fraction(0), *map(Fraction, nu)], order or ORDER[gate]
-    cells = [_cell(jet, z, step, variance, gate, slope, Fraction(proportion), order) for z in jet.places]
+    return _found(expert, step, tuple(nu), gate, slope, Fraction(proportion), order or ORDER[gate])
+
+
+@cache
+def _found(
+    expert: str, step: tuple[Fraction, Fraction], nu: tuple[str, ...], gate: str, slope: int, proportion: Fraction,
+    order: int,
+) -> Orders:  # fmt: skip
+    jet, variance = JETS[expert], [Fraction(0), *map(Fraction, nu)]
+    cells = [_cell(jet, z, step, variance, gate, slope, proportion, order) for z in jet.places]
     names = ["lambda"] if gate == "constant" else ["tau", "beta"]
     names += ["a", "b", "nu"] if jet.intercept else ["a", "nu"]
     whole, without = lowest_terms(information(cells, order))
