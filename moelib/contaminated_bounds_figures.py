@@ -71,9 +71,9 @@ def weight_profiles(profiles: Mapping[str, WeightProfile], highest: float = 6.0)
 
     The dashed line is where a 95 % interval would end. Lines of what is not identified are dotted.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
     for i, (label, profile) in enumerate(profiles.items()):
-        style, colour = "-" if profile.found else ":", COLOURS[i % len(COLOURS)]
+        style, colour = "-" if profile.found else ":", ("k", *COLOURS)[i % (len(COLOURS) + 1)]
         axes.plot(
             profile.weights, profile.lost, style, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=3.5,
             linewidth=1.3, label=f"{label}: {profile.found.status}",
@@ -82,5 +82,5 @@ def weight_profiles(profiles: Mapping[str, WeightProfile], highest: float = 6.0)
     axes.set_ylim(-0.1, highest)
     axes.set_xlabel(r"$\lambda$, held")
     axes.set_ylabel("log-likelihood units lost")
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return figure
