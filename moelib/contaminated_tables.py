@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -172,37 +172,44 @@ class RoutesTable:
 
 @dataclass(frozen=True)
 class BandSlopes:
-    """Exponents of errors of one study: worst case, Fisher prediction, and what its fits show.
+    """Exponents of errors of several studies, by label: worst case, Fisher prediction, and what fits show.
 
-    uniform : the exponent of the uniform rate, by quantity. published : slopes that others report for this setting.
-    Predicted and measured slopes are those of root mean square errors over the same sizes.
+    uniform : the exponents of the uniform rates, by study and quantity. reported : slopes that others report. Predicted
+    and measured slopes are those of root mean square errors over the same sizes.
     """
 
-    result: StudyResult
-    uniform: Mapping[str, float]
-    published: Mapping[str, float]
+    results: Mapping[str, StudyResult]
+    uniform: Mapping[str, Mapping[str, float]]
+    reported: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def _repr_markdown_(self) -> str:
-        study = self.result.study
-        assert isinstance(study, ContaminatedStudy)
-        expected = Expected.of(study, self.result.sizes)
-        spans = [span for span in (FAR, NEAR) if sum(span[0] <= n <= span[1] for n in self.result.sizes) > 1]
+        some = next(iter(self.results.values()))
+        spans = [span for span in (FAR, NEAR) if sum(span[0] <= n <= span[1] for n in some.sizes) > 1]
         words = [f"$10^{{{math.log10(low):g}}}$ to $10^{{{math.log10(high):g}}}$" for low, high in spans]
-        head = "| error of | uniform rate | " + " | ".join(f"{w}: predicted | measured" for w in words)
-        head += " | reported |" if self.published else " |"
-        lines = [head, "|" + "---|" * (head.count("|") - 1)]
-        for name in quantities(study):
-            cells = [f"{self.uniform[name]:.4g}" if name in self.uniform else ""]
-            for low, high in spans:
-                found = self.result.slope(f"L2 norm of {name}", low, high)
-                shown = (
-                    "" if found is None else f"{found.estimate:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}]"
-                )
-                cells += [f"{expected.slope(name, low, high):.3f}", shown]
-            if self.published:
-                cells.append(f"{self.published[name]:.2f}" if name in self.published else "")
-            lines.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+        columns = ["setting", "error of", "uniform rate"]
+        columns += [c for w in words for c in (f"{w}: predicted", "measured")] + ["reported"] * bool(self.reported)
+        lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        for label, result in self.results.items():
+            study = result.study
+            assert isinstance(study, ContaminatedStudy)
+            expected = Expected.of(study, result.sizes)
+            for i, name in enumerate(quantities(study)):
+                cells = [label if i == 0 else "", LABELS[name], _shown(self.uniform, study.id, name, "4g")]
+                for low, high in spans:
+                    found = result.slope(f"L2 norm of {name}", low, high)
+                    cells += [
+                        f"{expected.slope(name, low, high):.3f}",
+                        "" if found is None else f"{found.estimate:.3f}",
+                    ]
+                if self.reported:
+                    cells.append(_shown(self.reported, study.id, name, "2f"))
+                lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
+
+
+def _shown(values: Mapping[str, Mapping[str, float]], study: str, name: str, how: str) -> str:
+    value = values.get(study, {}).get(name)
+    return "" if value is None else f"{value:.{how}}"
 
 
 @dataclass(frozen=True)

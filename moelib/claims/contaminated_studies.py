@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from moelib.claims.claim import Check, Claim, Measurement, Source, rate
 from moelib.contaminated_study import ContaminatedStudy, Terms
+from moelib.estimation.settings import Plan
 from moelib.sizes import DECADES, HALF_DECADES
 from moelib.study import Scale
 
@@ -189,6 +190,7 @@ EIGHT = replace(
     dim=DIM,
     nodes=22,
     ridges=(E1,),
+    plan=Plan(near=1, free=2, rounds=2, candidates=48, em_steps=10, max_steps=120),
     scales={**SCALES, "full": Scale((*HALF_DECADES[:5], *DECADES[3:]), 200)},
 )
 
