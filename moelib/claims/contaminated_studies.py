@@ -395,4 +395,10 @@ CLAIMS = (
         "Fits to observed responses and fits to counts in cells have errors of one law, up to $n = 10^5$.",
         raw=RAW, cells=LAPLACE,
     ),
+    Claim(
+        "contaminated-softmax/reported", SOFTMAX, "rate",
+        r"Reported slopes of $e^\tau$, $\beta$, $\eta$ and $\nu$ for a prompt that merges in $\eta$: "
+        "-0.23, -0.37, -0.39 and -0.35.",
+        Source("yan2025softmaxcontaminated", "quoted"),
+    ),
 )  # fmt: skip
