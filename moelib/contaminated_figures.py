@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def band_figure(results: Mapping[str, StudyResult], uniform: Mapping[str, Mapping[str, float]]) -> Figure:
     """Root mean square errors on their Fisher bands against n, one panel for each study, by label.
 
-    uniform : exponents of the uniform rates by label and quantity; drawn as dots through the band at the smallest size.
+    uniform : exponents of the uniform rates by study and quantity; drawn as dots through the band at the smallest size.
     Lines are the bands, over the whole range; filled marks are fits where the band must be followed, see
     :class:`moelib.contaminated_tables.Foreseen`, open ones elsewhere. The sizes of published simulations are shaded.
     """
@@ -39,36 +39,13 @@ def band_figure(results: Mapping[str, StudyResult], uniform: Mapping[str, Mappin
             panel.plot(sizes, band, color=colour, linewidth=1.3, label=LABELS[name])
             panel.plot(sizes[filled], found[filled], marker, color=colour, markersize=4)
             panel.plot(sizes[~filled], found[~filled], marker, color=colour, markersize=4, markerfacecolor="none")
-            exponent = uniform.get(label, {}).get(name)
+            exponent = uniform.get(study.id, {}).get(name)
             if exponent is not None:
                 panel.plot(sizes, band[0] * (sizes / sizes[0]) ** exponent, ":", color=colour, linewidth=1.1)
         _finish(panel, sizes)
         panel.set_title(label, fontsize=10)
         panel.legend(fontsize=8, loc="lower left")
     axes[0, 0].set_ylabel("root mean square error")
-    return figure
-
-
-def ratio_figure(results: Sequence[StudyResult], label: Mapping[str, str]) -> Figure:
-    """Root mean square errors over the Fisher band's against n, one line for each quantity, a panel for each study."""
-    figure, axes = plt.subplots(
-        1, len(results), figsize=(3.7 * len(results) + 0.6, 3.4), sharey=True, squeeze=False, layout="constrained"
-    )
-    for panel, result in zip(axes[0], results, strict=True):
-        study = result.study
-        assert isinstance(study, ContaminatedStudy)
-        expected, sizes = Expected.of(study, result.sizes), np.array(result.sizes, dtype=float)
-        for name, colour, marker in zip(quantities(study), COLOURS, MARKERS, strict=False):
-            found = np.array([root_mean_square(v[name]) for v in result.values.values()])
-            panel.plot(
-                sizes, found / expected.errors(name), marker=marker, color=colour, markersize=3.5, linewidth=1,
-                label=LABELS[name],
-            )  # fmt: skip
-        panel.axhline(1, color="0.5", linewidth=0.8, linestyle="--")
-        _finish(panel, sizes)
-        panel.set_title(label.get(study.id, study.id), fontsize=10)
-    axes[0, 0].set_ylabel("error over the band's")
-    axes[0, -1].legend(fontsize=8)
     return figure
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from moelib.contaminated_losses import d2
 from moelib.contaminated_reference import ContaminatedReference, InputLaw, Ridge, slope
@@ -19,6 +20,7 @@ from moelib.fisher import fisher_band
 from moelib.results import LABELS, StudyResult
 
 Array = NDArray[np.float64]
+SEEN = 10.0  # n times a squared Hellinger distance from which a sample hardly ever takes one prompt for the other
 REGULAR = 0.1  # of what it is an error of: a predicted standard deviation up to which the band must be followed
 FAR, NEAR = (1e8, 1e13), (1e3, 1e5)
 
@@ -32,7 +34,7 @@ class Foreseen:
     deviation is then above a tenth of its scale. Where prompt and frozen component may merge, the scale of the expert
     and of the variance is how far each is from the frozen one, or the whole distance where it does not differ, and that
     of the proportion lambda or 1 - lambda. Elsewhere it is 1 for an expert, and twice the proportion and the variance.
-    For a gate's slope and bias it is 1.
+    For a gate's slope and bias it is 1. Nor can a sample take the truth's twin for it, see :func:`twin_distance`.
     """
 
     n: int
@@ -109,7 +111,29 @@ def _foreseen(key: _Key, n: int) -> Foreseen:
         scale["proportion"] = more * min(float(truth[0]), 1 - float(truth[0]))
     else:
         scale |= {"gate_slope": 1.0, "gate_bias": 1.0}
-    return Foreseen(n, errors, degrees, all(widest[name] <= REGULAR * scale[name] for name in blocks))
+    quadratic = all(widest[name] <= REGULAR * scale[name] for name in blocks)
+    return Foreseen(n, errors, degrees, quadratic and n * twin_distance(experiment, truth) ** 2 >= SEEN)
+
+
+def twin_distance(experiment: ContaminatedExperiment, truth: Tensor) -> float:
+    r"""Hellinger distance of a truth from the other prompt that has its first three moments, infinite without one.
+
+    Beside a linear frozen expert with intercept and at a constant proportion, the prompt that is u off in b and
+    :math:`w = c u^2` in the variance has a twin for :math:`\kappa = (3c + 1)/2`: :math:`\lambda/\kappa`,
+    :math:`\kappa u` and :math:`\kappa(w + u^2) - \kappa^2 u^2`, unless that is no prompt, or itself (c = 1/3).
+    """
+    study = experiment.study
+    if not (study.expert == study.frozen_expert == "linear" and study.density == "gaussian" and study.dim == 1):
+        return math.inf
+    lam, a, b, nu = truth.tolist()
+    u, w = b - study.eta0[1], nu - study.nu0
+    kappa = (3 * w / u**2 + 1) / 2 if u else 0.0
+    twin = torch.tensor([lam / kappa if kappa else 0.0, a, study.eta0[1] + kappa * u, study.nu0], dtype=torch.float64)
+    twin[-1] += kappa * (w + u**2) - (kappa * u) ** 2
+    if a != study.eta0[0] or not 0 < twin[0] <= 1 or twin[-1] <= 0 or abs(kappa - 1) < 1e-6:
+        return math.inf
+    one, two = experiment.masses(torch.stack((truth, twin))).sqrt()
+    return (0.5 * (one - two).square().sum()).sqrt().item()
 
 
 def quantities(study: ContaminatedStudy) -> tuple[str, ...]:
@@ -172,37 +196,44 @@ class RoutesTable:
 
 @dataclass(frozen=True)
 class BandSlopes:
-    """Exponents of errors of one study: worst case, Fisher prediction, and what its fits show.
+    """Exponents of errors of several studies, by label: worst case, Fisher prediction, and what fits show.
 
-    uniform : the exponent of the uniform rate, by quantity. published : slopes that others report for this setting.
-    Predicted and measured slopes are those of root mean square errors over the same sizes.
+    uniform : the exponents of the uniform rates, by study and quantity. reported : slopes that others report. Predicted
+    and measured slopes are those of root mean square errors over the same sizes.
     """
 
-    result: StudyResult
-    uniform: Mapping[str, float]
-    published: Mapping[str, float]
+    results: Mapping[str, StudyResult]
+    uniform: Mapping[str, Mapping[str, float]]
+    reported: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def _repr_markdown_(self) -> str:
-        study = self.result.study
-        assert isinstance(study, ContaminatedStudy)
-        expected = Expected.of(study, self.result.sizes)
-        spans = [span for span in (FAR, NEAR) if sum(span[0] <= n <= span[1] for n in self.result.sizes) > 1]
+        some = next(iter(self.results.values()))
+        spans = [span for span in (FAR, NEAR) if sum(span[0] <= n <= span[1] for n in some.sizes) > 1]
         words = [f"$10^{{{math.log10(low):g}}}$ to $10^{{{math.log10(high):g}}}$" for low, high in spans]
-        head = "| error of | uniform rate | " + " | ".join(f"{w}: predicted | measured" for w in words)
-        head += " | reported |" if self.published else " |"
-        lines = [head, "|" + "---|" * (head.count("|") - 1)]
-        for name in quantities(study):
-            cells = [f"{self.uniform[name]:.4g}" if name in self.uniform else ""]
-            for low, high in spans:
-                found = self.result.slope(f"L2 norm of {name}", low, high)
-                shown = (
-                    "" if found is None else f"{found.estimate:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}]"
-                )
-                cells += [f"{expected.slope(name, low, high):.3f}", shown]
-            if self.published:
-                cells.append(f"{self.published[name]:.2f}" if name in self.published else "")
-            lines.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+        columns = ["setting", "error of", "uniform rate"]
+        columns += [c for w in words for c in (f"{w}: predicted", "measured")] + ["reported"] * bool(self.reported)
+        lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        for label, result in self.results.items():
+            study = result.study
+            assert isinstance(study, ContaminatedStudy)
+            expected = Expected.of(study, result.sizes)
+            for i, name in enumerate(quantities(study)):
+                cells = [label if i == 0 else "", LABELS[name], _shown(self.uniform, study.id, name, "4g")]
+                for low, high in spans:
+                    found = result.slope(f"L2 norm of {name}", low, high)
+                    cells += [
+                        f"{expected.slope(name, low, high):.3f}",
+                        "" if found is None else f"{found.estimate:.3f}",
+                    ]
+                if self.reported:
+                    cells.append(_shown(self.reported, study.id, name, "2f"))
+                lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
+
+
+def _shown(values: Mapping[str, Mapping[str, float]], study: str, name: str, how: str) -> str:
+    value = values.get(study, {}).get(name)
+    return "" if value is None else f"{value:.{how}}"
 
 
 @dataclass(frozen=True)

@@ -103,3 +103,68 @@ def test_refusals() -> None:
         LAPLACE.root((0.5, 1.0, 1.0), NORMAL)
     with pytest.raises(ValueError, match="slopes of the truth must lie"):
         LAPLACE.root((0.5, 1.0, 0.1, *E1[2:], 0.001), NORMAL)
+
+
+GAUSSIAN = replace(LAPLACE, law="gaussian")
+NARROW, WIDE = 0.001, 1.0
+NEAR = [round(10**e) for e in np.linspace(3, 5, 20)]  # the published sizes
+FAR = [10**e for e in range(6, 15)]
+EVEN = (1 / math.sqrt(8),) * 8
+ACROSS = (0.0, *(1 / math.sqrt(7),) * 7)
+AWAY = (-1.0, *E1[1:])
+
+
+def towards(n: float) -> tuple[float, ...]:
+    return (1 + n ** (-1 / 8), *E1[1:])
+
+
+# law, variance nu0, what moves, gate slopes; then slopes of the parts of the gate, the expert and nu over NEAR, and
+# over FAR, to three digits when this was written
+ROWS = {
+    "laplace 0.001": ("laplace", NARROW, "away", None, (-0.617, -0.373, -0.374), (-0.623, -0.373, -0.374)),
+    "laplace 0.05": ("laplace", 0.05, "away", None, (-0.606, -0.349, -0.356), (-0.595, -0.332, -0.343)),
+    "laplace 0.25": ("laplace", 0.25, "away", None, (-0.557, -0.306, -0.317), (-0.522, -0.265, -0.276)),
+    "laplace 1": ("laplace", WIDE, "away", None, (-0.526, -0.272, -0.278), (-0.503, -0.252, -0.253)),
+    "gaussian 1": ("gaussian", WIDE, "away", None, (-0.554, -0.301, -0.323), (-0.523, -0.276, -0.305)),
+    "slope 0.001": ("gaussian", NARROW, "towards", None, (-0.431, -0.483, -0.457), (-0.276, -0.401, -0.477)),
+    "slope 1": ("gaussian", WIDE, "towards", None, (-0.279, -0.423, -0.497), (-0.256, -0.386, -0.499)),
+    "variance 0.001": ("gaussian", NARROW, "nu", None, (-0.300, -0.507, -0.424), (-0.260, -0.502, -0.384)),
+    "variance 1": ("gaussian", WIDE, "nu", None, (-0.300, -0.507, -0.424), (-0.260, -0.502, -0.384)),
+    "softmax (a)": ("laplace", NARROW, "away", EVEN, (-0.5,) * 4, (-0.5,) * 4),
+    "softmax (b-i)": (
+        "gaussian", NARROW, "towards", EVEN, (-0.459, -0.432, -0.500, -0.471), (-0.377, -0.329, -0.463, -0.508),
+    ),
+    "softmax (b-i), flat": (
+        "gaussian", NARROW, "towards", (0.0,) * 8, (-0.461, -0.433, -0.497, -0.467), (-0.389, -0.269, -0.403, -0.481),
+    ),
+    "softmax (b-i), wide": (
+        "gaussian", WIDE, "towards", EVEN, (-0.389, -0.376, -0.519, -0.504), (-0.379, -0.378, -0.507, -0.500),
+    ),
+    "softmax, variance": (
+        "gaussian", WIDE, "nu", EVEN, (-0.385, -0.364, -0.512, -0.492), (-0.378, -0.376, -0.503, -0.502),
+    ),
+    "softmax, variance, flat": (
+        "gaussian", WIDE, "nu", (0.0,) * 8, (-0.398, -0.303, -0.511, -0.430), (-0.381, -0.262, -0.503, -0.387),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("row", ROWS)
+def test_slopes_under_the_normal_law(row: str) -> None:
+    """Under N(0, I_8), over the published sizes and far beyond."""
+    law, nu0, kind, gate, near, far = ROWS[row]
+    model = ContaminatedReference(law, TANH, E1, nu0, TANH, "constant" if gate is None else "softmax")
+    inputs = InputLaw.normal(np.array([E1] if gate is None else [E1, ACROSS]), points=100, more=12)
+
+    def truth(n: int) -> tuple[float, ...]:
+        eta = {"away": AWAY, "towards": towards(n), "nu": E1}[kind]
+        nu = nu0 * (1 + n ** (-1 / 8)) if kind == "nu" else nu0
+        share = (0.5 * n**-0.25 if kind == "away" else 0.5,)
+        return *(share if gate is None else (*gate, 1.0)), *eta, nu
+
+    parts = ("proportion", "expert", "nu") if gate is None else ("gate_slope", "gate_bias", "expert", "nu")
+    for sizes, slopes in ((NEAR, near), (FAR, far)):
+        found = predicted(model, truth, inputs, sizes)
+        for part, expected in zip(parts, slopes, strict=True):
+            assert slope(sizes, found[part]) == pytest.approx(expected, abs=0.0015)
