@@ -23,6 +23,7 @@ from moelib.estimation.least_squares import LeastSquares, objective
 from moelib.estimation.likelihood import Likelihood
 from moelib.estimation.loop import Solver, Status, iterate
 from moelib.estimation.maximum_likelihood import LikelihoodFit
+from moelib.estimation.placement import beside
 from moelib.estimation.settings import Plan, Theta
 from moelib.experts import EXPERTS
 from moelib.models import RegressionMoE, regression_model
@@ -137,14 +138,14 @@ def _truth(names: list[str], density: bool) -> Tensor:
 
 def problem(case: Case, data: Observations, starts: Tensor, natural: bool = False) -> LeastSquares | Likelihood:
     """The objective in a chart that is zero at the starts; for EM in the atoms' own coordinates."""
-    if isinstance(case.model, RegressionMoE):
-        return LeastSquares(case.model, data, SIGMA, case.theta, whitened_chart(case.model, data, SIGMA, starts))
-    fit = Likelihood.of(case.model, data, case.theta, own_coordinates(starts), case.truth)
-    if natural:
-        return fit
-    return fit.on(
-        LinearChart(starts, whitening(fit.information(starts), free_directions(case.model.layout, starts.shape[1])))
-    )
+    with beside(starts):
+        if isinstance(case.model, RegressionMoE):
+            return LeastSquares(case.model, data, SIGMA, case.theta, whitened_chart(case.model, data, SIGMA, starts))
+        fit = Likelihood.of(case.model, data, case.theta, own_coordinates(starts), case.truth.to(starts))
+        if natural:
+            return fit
+        free = free_directions(case.model.layout, starts.shape[1])
+        return fit.on(LinearChart(starts, whitening(fit.information(starts), free)))
 
 
 @dataclass(frozen=True)
