@@ -52,21 +52,21 @@ class ContaminatedEM:
         return state, codes
 
 
-def em_step(problem: ContaminatedLikelihood, prompts: Tensor, evenly: bool = False) -> Tensor:
+def em_step(problem: ContaminatedLikelihood, prompts: Tensor, even: float | None = None) -> Tensor:
     """The change of prompts ``(R, q)`` in one EM map.
 
-    evenly : the prompt's shares are those of a law that is even over the range of the responses, at equal weights.
+    even : the weight of a law that is even over the range of the responses; its shares are the prompt's then.
     """
     model, out = problem.model, torch.zeros_like(prompts)
     g = model.gate_size
     for rows, sample, _ in problem.blocks(len(prompts)):
         here = prompts[rows]
         weights, (mean, dh, _) = model.weights(here, sample.x), model.means(here, sample.x)
-        if evenly:
-            even = sample.spacing / (sample.y.max() - sample.y.min())
-            share = even / (even + sample.log_frozen.exp()) * sample.counts
-        else:
+        if even is None:
             share = sample.counts * weights.value[..., None] * ratios(sample, weights, mean, here[:, -1])[0]
+        else:
+            level = even * sample.spacing / (sample.y.max() - sample.y.min())
+            share = level / (level + sample.log_frozen.exp()) * sample.counts
         gap = sample.y - mean[..., None]
         mass, pulled, squares = share.sum(-1), (share * gap).sum(-1), (share * gap.square()).sum((1, 2))
         total = mass.sum(1)

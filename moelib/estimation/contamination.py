@@ -19,7 +19,10 @@ from moelib.estimation.settings import Plan
 from moelib.estimation.trust_region import TrustRegionNewton
 from moelib.observations import generator
 
-REGRESSIONS = 12  # Gauss-Newton steps of a regression of what is left over
+# of an even law beside the frozen one, for prompts of large and of small weight, in rounds of even and odd number
+LEVELS = ((1.0, 1e-4), (1e-2, 1e-3))
+REGRESSIONS, STRIDE = 20, 0.5  # Gauss-Newton steps of a regression of what is left over, and the longest of them
+MARGIN = 1e-6  # share of the box by which starts stay inside of it
 CANDIDATES, STARTS, LEFTOVER = 11, 12, 13  # streams of random numbers beside those of the data
 
 
@@ -28,7 +31,7 @@ class ContaminatedFit:
     """The maximum-likelihood prompt of each replicate, with its certificate.
 
     box : least and largest value of each coordinate ``(q, 2)``. plan : ``near`` starts are drawn around the truth by
-    the law of the estimator there. ``free`` ones, the best of ``candidates`` random prompts, and one made of what the
+    the law of the estimator there. ``free`` ones, the best of ``candidates`` random prompts, and two made of what the
     frozen component does not explain, do without the truth and go through ``em_steps`` of EM. Every start ends with
     Newton's method in a chart made of its own information. Replicates that are not certified get new starts,
     ``rounds`` times at most. truth : the prompt ``(q,)``. Raises ValueError for a box without the truth.
@@ -74,7 +77,8 @@ class ContaminatedFit:
 
     def _ends(self, problem: ContaminatedLikelihood, rows: Tensor, n: int, replicates: list[int], number: int) -> Ends:
         """Where the starts of one round end, for some of the samples."""
-        free = torch.cat((self._free(problem, rows, n, number), self._leftover(problem.rows(rows), n, number)), 1)
+        left = [self._leftover(problem.rows(rows), n, number, level) for level in LEVELS[number % 2]]
+        free = torch.cat((self._free(problem, rows, n, number), *left), 1)
         near = self._near(problem, n, replicates, number)
         steps = self.plan.em_steps
         joined = torch.cat((near, free), 1)
@@ -129,8 +133,11 @@ class ContaminatedFit:
         best = torch.stack(values, 1).argsort(dim=1, descending=True, stable=True)[:, : self.plan.free]
         return prompts[best]
 
-    def _leftover(self, problem: ContaminatedLikelihood, n: int, number: int) -> Tensor:
-        """The regression of what the frozen component does not explain, from a small random expert: ``(R, 1, q)``."""
+    def _leftover(self, problem: ContaminatedLikelihood, n: int, number: int, level: float) -> Tensor:
+        """The regression of what the frozen component does not explain, from a small random expert: ``(R, 1, q)``.
+
+        level : weight of the even law that explains it instead. EM follows, with variances as large as they like.
+        """
         model, stream = self.model, generator(self.seed, n, LEFTOVER, number)
         g, u = model.gate_size, model.expert.size(model.dim)
         low, high = problem.box.T
@@ -138,10 +145,13 @@ class ContaminatedFit:
         prompt[:g] = 0.5 if model.gate == "constant" else 0.0
         prompt[g:-1] = torch.from_numpy(0.3 * stream.standard_normal(u)).to(prompt)
         prompts = prompt.repeat(len(problem.own), 1)
-        for _ in range(REGRESSIONS):
-            step = em_step(problem, prompts, evenly=True)
-            prompts = (prompts + step).clamp(low, high)
-        margin = 1e-3 * (high - low)
+        margin = MARGIN * (high - low)
+        above = (high - margin).index_fill(0, torch.tensor([model.coordinates - 1]), torch.inf)
+        for even in [level] * REGRESSIONS + [None] * self.plan.em_steps:
+            step = em_step(problem, prompts, even)
+            length = step[:, g:-1].norm(dim=-1, keepdim=True)
+            step[:, g:-1] *= (STRIDE / length.clamp_min(1e-300)).clamp_max(1.0)
+            prompts = (prompts + step).clamp(low + margin, above)
         return prompts.clamp(low + margin, high - margin)[:, None]
 
     def _candidates(self, n: int, number: int) -> Tensor:
@@ -157,5 +167,5 @@ class ContaminatedFit:
         variances = known.nu * np.exp(stream.uniform(-0.7, 0.7, (count, 1)))
         drawn = torch.from_numpy(np.concatenate((gates, experts, variances), 1))
         low, high = self.box.T
-        margin = 1e-3 * (high - low)
+        margin = MARGIN * (high - low)
         return drawn.clamp(low + margin, high - margin)
