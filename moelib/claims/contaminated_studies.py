@@ -101,7 +101,7 @@ def _follows(study: ContaminatedStudy, words: str, slopes: Sequence[float]) -> t
     """One claim for every part of the prompt: its error falls as its band does."""
     return tuple(
         Claim(
-            f"{study.id}/{part}", _chapter(study), "rate",
+            f"{study.id}/{part.replace('_', '-')}", _chapter(study), "rate",
             f"{words}: the error of ${LETTERS[part]}$ falls with the slope {slope:.3f} of its band.",
             Source("", "own"), measurement=Measurement(study.id, f"L2 norm of {part}"), predicted=slope,
             band=(slope - BETWEEN, slope + BETWEEN),
@@ -147,7 +147,14 @@ LIMITS = (
 
 
 def _limit(study: ContaminatedStudy, part: str, exponent: float, statement: str) -> Claim:
-    return rate(f"{study.id}/{part}-limit", _chapter(study), statement, study.id, f"L2 norm of {part}", exponent)
+    return rate(
+        f"{study.id}/{part.replace('_', '-')}-limit",
+        _chapter(study),
+        statement,
+        study.id,
+        f"L2 norm of {part}",
+        exponent,
+    )
 
 
 def _lost(study: ContaminatedStudy, words: str) -> Claim:
