@@ -164,7 +164,7 @@ def _lost(study: ContaminatedStudy, words: str) -> Claim:
 
 def _whole(name: str, chapter: str, function: str, statement: str, **arguments: object) -> Claim:
     check = Check(f"moelib.contaminated_checks:{function}", arguments)
-    return Claim(name, chapter, "band", statement, Source("", "own"), check)
+    return Claim(name, chapter, "bound", statement, Source("", "own"), check)
 
 
 FOLLOWED = tuple(study for study, *_ in FORESEEN)
@@ -199,7 +199,7 @@ CLAIMS = (
         raw=RAW, cells=LAPLACE,
     ),
     Claim(
-        "contaminated-softmax/reported", SOFTMAX, "rate",
+        "contaminated-softmax/reported", SOFTMAX, "bound",
         r"Reported slopes of $e^\tau$, $\beta$, $\eta$ and $\nu$ for a prompt that merges in $\eta$: "
         "-0.23, -0.37, -0.39 and -0.35.",
         Source("yan2025softmaxcontaminated", "quoted"),
