@@ -85,7 +85,7 @@ def test_two_routes_to_one_band(study: ContaminatedStudy) -> None:
 def test_a_lattice_costs_little_of_a_laplace_component() -> None:
     (row, *_) = RoutesTable.of({"one": EIGHT_CONSTANT[3]}).rows
     assert row[:2] == ("one", "proportion")
-    assert row[2] == pytest.approx(row[3], rel=0.02)
+    assert row[2] == pytest.approx(row[3], rel=0.03)
     assert row[3] == pytest.approx(row[4], rel=0.05)
 
 
