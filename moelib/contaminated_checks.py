@@ -136,7 +136,7 @@ class SlopeGap:
 
 @dataclass(frozen=True)
 class SlopeGaps:
-    """Those of whole studies, over all regular sizes of 10^8 to 10^13 and, where all are regular, of 10^3 to 10^5."""
+    """Those of whole studies: over the regular sizes of 10^8 to 10^13, three at least, and of 10^3 to 10^5 if all are."""
 
     rows: tuple[SlopeGap, ...]
 
@@ -150,7 +150,10 @@ class SlopeGaps:
             expected, blocks = Expected.of(study, result.sizes), experiment_of(study).model.blocks
             for low, high in (NEAR, FAR):
                 sizes = [n for n in result.sizes if low <= n <= high]
-                if len(sizes) < 3 or not all(expected.sizes[n].regular for n in sizes):
+                regular = [n for n in sizes if expected.sizes[n].regular]
+                if (low, high) == FAR:
+                    sizes = regular
+                if len(sizes) < 3 or sizes != regular:
                     continue
                 for name in quantities(study):
                     rows.append(_gap(result, expected, name, blocks[name], sizes))
