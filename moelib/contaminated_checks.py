@@ -136,7 +136,7 @@ class SlopeGap:
 
 @dataclass(frozen=True)
 class SlopeGaps:
-    """Those of whole studies: over the regular sizes of 10^8 to 10^13, three at least, and of 10^3 to 10^5 if all are."""
+    """Those of whole studies over the regular sizes of 10^8 to 10^13, three or more, and of 10^3 to 10^5 if all are."""
 
     rows: tuple[SlopeGap, ...]
 
