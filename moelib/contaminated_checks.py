@@ -13,7 +13,16 @@ from scipy.stats import chi2, ks_2samp, norm
 
 from moelib.committed import FOLDER, Committed
 from moelib.contaminated_study import ContaminatedStudy
-from moelib.contaminated_tables import FAR, NEAR, Expected, Foreseen, experiment_of, quantities, root_mean_square
+from moelib.contaminated_tables import (
+    FAR,
+    NEAR,
+    Expected,
+    Foreseen,
+    MergedTable,
+    experiment_of,
+    quantities,
+    root_mean_square,
+)
 from moelib.results import LABELS, StudyResult
 
 if TYPE_CHECKING:
@@ -127,7 +136,7 @@ class SlopeGap:
 
 @dataclass(frozen=True)
 class SlopeGaps:
-    """Those of whole studies, over all regular sizes of 10^8 to 10^13 and, where all are regular, of 10^3 to 10^5."""
+    """Those of whole studies over the regular sizes of 10^8 to 10^13, three or more, and of 10^3 to 10^5 if all are."""
 
     rows: tuple[SlopeGap, ...]
 
@@ -141,7 +150,10 @@ class SlopeGaps:
             expected, blocks = Expected.of(study, result.sizes), experiment_of(study).model.blocks
             for low, high in (NEAR, FAR):
                 sizes = [n for n in result.sizes if low <= n <= high]
-                if len(sizes) < 3 or not all(expected.sizes[n].regular for n in sizes):
+                regular = [n for n in sizes if expected.sizes[n].regular]
+                if (low, high) == FAR:
+                    sizes = regular
+                if len(sizes) < 3 or sizes != regular:
                     continue
                 for name in quantities(study):
                     rows.append(_gap(result, expected, name, blocks[name], sizes))
@@ -265,4 +277,21 @@ def same_law(raw: ContaminatedStudy, cells: ContaminatedStudy, folder: str = FOL
         r"\hat\theta_{\mathrm{raw}} \sim \hat\theta_{\mathrm{cells}}",
         f"{len(found.rows)} Kolmogorov-Smirnov tests, by size and coordinate: least p-value after Holm "
         f"{found.p_value:.2f}.",
+    )
+
+
+def proportion_lost(study: ContaminatedStudy, low: float, high: float, folder: str = FOLDER) -> Verdict:
+    """Whether the quartiles of the fitted proportions are at most low and at least high, at every size that is kept.
+
+    The density must be learned all the same: the median Hellinger distance stays below one over the root of n.
+    """
+    from moelib.symbolic.verdict import Verdict
+
+    rows = MergedTable.of(*kept((study,), folder)).rows
+    most, least, near = max(row[2] for row in rows), min(row[4] for row in rows), max(row[5] for row in rows)
+    return Verdict(
+        most <= low and least >= high and near < 1,
+        r"\hat\lambda \not\to \lambda^*",
+        f"Over {len(rows)} sizes the lower quartile is at most {most:.2f}, the upper one at least {least:.2f}, "
+        f"and the median Hellinger distance times the root of n at most {near:.2f}.",
     )

@@ -220,11 +220,9 @@ class BandSlopes:
             for i, name in enumerate(quantities(study)):
                 cells = [label if i == 0 else "", LABELS[name], _shown(self.uniform, study.id, name, "4g")]
                 for low, high in spans:
-                    found = result.slope(f"L2 norm of {name}", low, high)
-                    cells += [
-                        f"{expected.slope(name, low, high):.3f}",
-                        "" if found is None else f"{found.estimate:.3f}",
-                    ]
+                    own = {n: root_mean_square(v[name]) for n, v in result.values.items() if low <= n <= high}
+                    measured = slope(list(own), list(own.values()))
+                    cells += [f"{expected.slope(name, low, high):.3f}", f"{measured:.3f}"]
                 if self.reported:
                     cells.append(_shown(self.reported, study.id, name, "2f"))
                 lines.append(f"| {' | '.join(cells)} |")

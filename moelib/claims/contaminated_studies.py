@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from moelib.claims.claim import Check, Claim, Measurement, Source, rate
+from moelib.claims.claim import Check, Claim, Kind, Measurement, Source, rate
 from moelib.claims.contaminated_designs import (
     BEYOND,
     CRITICAL,
+    CRITICAL_FAR,
     EDGE,
     EIGHT_CONSTANT,
     EIGHT_SOFTMAX,
@@ -49,7 +50,7 @@ UNIFORM = {
     **{s.id: PLAIN for s in (LAPLACE, STUDENT, STRUCTURES)},
     **{s.id: FADING for s in (LAPLACE_VANISHING, STUDENT_VANISHING, STRUCTURES_VANISHING, *EIGHT_CONSTANT[:5])},
     **{s.id: MERGING for s in (SLOPE, VARIANCE, GELU, *EIGHT_CONSTANT[5:])},
-    **{s.id: CURVED for s in (GENERIC, CRITICAL, TILTED)},
+    **{s.id: CURVED for s in (GENERIC, CRITICAL, CRITICAL_FAR, TILTED)},
     **{s.id: GATED for s in (SOFTMAX_LAPLACE, *EIGHT_SOFTMAX[:2])},
     **{s.id: SOFT_MERGING for s in (*SOFT[1:], *EIGHT_SOFTMAX[2:])},
 }
@@ -101,7 +102,7 @@ def _follows(study: ContaminatedStudy, words: str, slopes: Sequence[float]) -> t
     """One claim for every part of the prompt: its error falls as its band does."""
     return tuple(
         Claim(
-            f"{study.id}/{part}", _chapter(study), "rate",
+            f"{study.id}/{part.replace('_', '-')}", _chapter(study), "rate",
             f"{words}: the error of ${LETTERS[part]}$ falls with the slope {slope:.3f} of its band.",
             Source("", "own"), measurement=Measurement(study.id, f"L2 norm of {part}"), predicted=slope,
             band=(slope - BETWEEN, slope + BETWEEN),
@@ -147,29 +148,50 @@ LIMITS = (
 
 
 def _limit(study: ContaminatedStudy, part: str, exponent: float, statement: str) -> Claim:
-    return rate(f"{study.id}/{part}-limit", _chapter(study), statement, study.id, f"L2 norm of {part}", exponent)
+    return rate(
+        f"{study.id}/{part.replace('_', '-')}-limit",
+        _chapter(study),
+        statement,
+        study.id,
+        f"L2 norm of {part}",
+        exponent,
+    )
 
 
-def _lost(study: ContaminatedStudy, words: str) -> Claim:
-    statement = f"{words}: the median error of $\\lambda$ does not fall."
-    return rate(f"{study.id}/lost", CONSTANT, statement, study.id, "proportion", 0.0)
-
-
-def _whole(name: str, chapter: str, function: str, statement: str, **arguments: object) -> Claim:
+def _whole(name: str, chapter: str, function: str, statement: str, kind: Kind = "bound", **arguments: object) -> Claim:
     check = Check(f"moelib.contaminated_checks:{function}", arguments)
-    return Claim(name, chapter, "band", statement, Source("", "own"), check)
+    return Claim(name, chapter, kind, statement, Source("", "own"), check)
 
 
 FOLLOWED = tuple(study for study, *_ in FORESEEN)
 CLAIMS = (
     *(claim for study, words, slopes in FORESEEN for claim in (*_follows(study, words, slopes), _banded(study, words))),
     *(_limit(*row) for row in LIMITS),
-    _lost(EDGE, r"On the edge, $\lambda^* A_*^2 \sqrt n = 2$"),
-    _lost(BEYOND, r"Beyond the edge, $\lambda^* A_*^2 \sqrt n \to 0$"),
+    *(
+        _whole(
+            f"{study.id}/lost", CONSTANT, "proportion_lost",
+            f"{words}: a quarter of the estimates of $\\lambda$ is above 0.95 and a quarter below 0.2, at every size.",
+            kind="counterexample", study=study, low=0.2, high=0.95,
+        )
+        for study, words in (
+            (EDGE, r"On the edge, $\lambda^* A_*^2 \sqrt n = 2$"),
+            (BEYOND, r"Beyond the edge, $\lambda^* A_*^2 \sqrt n \to 0$"),
+        )
+    ),
+    _whole(
+        "contaminated-linear-critical/table", CONSTANT, "whole_table",
+        "Critical curve: all errors agree with their Fisher bands at every regular size, judged together.",
+        studies=(CRITICAL,),
+    ),
+    _whole(
+        "contaminated-linear-critical-far/table", CONSTANT, "whole_table",
+        "Critical curve from $n = 10^{11.5}$ to $10^{15}$: all errors agree with their Fisher bands, judged together.",
+        studies=(CRITICAL_FAR,),
+    ),
     _whole(
         "contaminated-rates/table", CONSTANT, "whole_table",
-        "Constant proportion: all errors agree with their Fisher bands at every regular size, judged together.",
-        studies=(*(s for s in FOLLOWED if s.gate == "constant"), *EIGHT_CONSTANT),
+        "Constant proportion, off the critical curve: all errors agree with their bands at all regular sizes together.",
+        studies=(*(s for s in FOLLOWED if s.gate == "constant" and s is not CRITICAL), *EIGHT_CONSTANT),
     ),
     _whole(
         "contaminated-softmax/table", SOFTMAX, "whole_table",
@@ -192,7 +214,7 @@ CLAIMS = (
         raw=RAW, cells=LAPLACE,
     ),
     Claim(
-        "contaminated-softmax/reported", SOFTMAX, "rate",
+        "contaminated-softmax/reported", SOFTMAX, "bound",
         r"Reported slopes of $e^\tau$, $\beta$, $\eta$ and $\nu$ for a prompt that merges in $\eta$: "
         "-0.23, -0.37, -0.39 and -0.35.",
         Source("yan2025softmaxcontaminated", "quoted"),
