@@ -23,6 +23,7 @@ MODELS = (
     "hierarchical_voronoi.py",
     "contaminated.py",
     "contaminated_samples.py",
+    "contaminated_study.py",
 )
 NUMERICS = (*FORMULAS, *SAMPLES, *MODELS, *INFORMATION, "experiments", "results.py", "simulation.py", "estimation")
 RATES = (*NUMERICS, "rates.py", "fisher.py")

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2
 
 from moelib.claims import STUDIES
+from moelib.committed import Committed
 from moelib.controls import FEWEST, LEVEL, chi_squared_control, crippled
 from moelib.estimation.least_squares import objective
 from moelib.experiments import Experiment
@@ -44,6 +45,23 @@ def test_a_crippled_optimiser_fails_it() -> None:
     (control,) = chi_squared_control(study.run("laptop"))
     assert not control.passed
     assert control.certified < 0.05
+
+
+def test_a_crippled_fit_of_a_prompt_fails_it() -> None:
+    """Newton's method needs few steps from the truth, so that no start may know it."""
+    whole = STUDIES["contaminated-linear-critical-control"].with_parameters({"sizes": 10**10, "replicates": 520})
+    study = crippled(whole)
+    assert (study.plan.near, study.plan.em_steps, study.plan.max_steps, study.plan.rounds) == (0, 1, 5, 1)
+    (control,) = chi_squared_control(study.run("laptop", device="cpu"))
+    assert control.degrees == 4
+    assert not control.passed
+    assert control.certified < 0.05
+
+
+def test_kept_fits_of_prompts_pass_it() -> None:
+    for name in ("laplace-vanishing", "merging-slope", "linear-critical", "softmax-slope"):
+        kept = Committed.of(STUDIES[f"contaminated-{name}-control"]).result
+        assert all(control.passed and control.certified >= 0.95 for control in chi_squared_control(kept))
 
 
 @pytest.mark.parametrize("factor", [1 / 1.15, 1.15])

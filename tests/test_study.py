@@ -10,6 +10,7 @@ import pytest
 
 from moelib.claims import STUDIES, registry
 from moelib.committed import path_of
+from moelib.contaminated_study import ContaminatedStudy
 from moelib.gates.catalogue import GATES
 from moelib.sizes import LARGEST_SIZE
 from moelib.study import PROFILES, LeastSquaresStudy, LimitStudy, MixtureStudy, Scale, Study, TopKStudy
@@ -19,12 +20,14 @@ MIXTURES = {name: study for name, study in STUDIES.items() if isinstance(study, 
 LIMITS = {name: study for name, study in STUDIES.items() if isinstance(study, LimitStudy)}
 
 
+CONTAMINATED = {name: study for name, study in STUDIES.items() if isinstance(study, ContaminatedStudy)}
 TOP_K = {name: study for name, study in STUDIES.items() if isinstance(study, TopKStudy)}
 
 
 def test_every_study_is_of_one_kind() -> None:
-    assert set(MIXTURES) | set(LIMITS) | set(TOP_K) == set(STUDIES)
-    assert len(MIXTURES) + len(LIMITS) + len(TOP_K) == len(STUDIES)
+    kinds = MIXTURES, LIMITS, TOP_K, CONTAMINATED
+    assert set().union(*kinds) == set(STUDIES)
+    assert sum(map(len, kinds)) == len(STUDIES)
 
 
 @pytest.mark.parametrize("study", TOP_K.values(), ids=list(TOP_K))

@@ -179,7 +179,8 @@ def test_outcomes_go_through_json_and_show_themselves() -> None:
 def test_a_measurement_names_a_quantity_that_studies_measure() -> None:
     """Without running one: the names that the experiments' modules put out."""
     known = {f"{a}{b}" for a in ("exact", "over_fitted") for b in ("", "_slope", "_expert")}
-    for module in ("experiments.least_squares", "experiments.likelihood", "experiments.limit", "hierarchical_voronoi"):
+    modules = ("least_squares", "likelihood", "limit", "contaminated")
+    for module in (*(f"experiments.{name}" for name in modules), "hierarchical_voronoi", "contaminated"):
         source = inspect.getsource(import_module(f"moelib.{module}"))
         known |= set(re.findall(r'"(\w+)"', source))
     for claim in CLAIMS:
