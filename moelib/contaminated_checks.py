@@ -136,7 +136,7 @@ class SlopeGap:
 
 @dataclass(frozen=True)
 class SlopeGaps:
-    """Those of whole studies over the regular sizes of 10^8 to 10^13, three or more, and of 10^3 to 10^5 if all are."""
+    """Those of whole studies, over the regular sizes of 10^8 to 10^13 and of 10^3 to 10^5, three or more."""
 
     rows: tuple[SlopeGap, ...]
 
@@ -149,11 +149,8 @@ class SlopeGaps:
             assert isinstance(study, ContaminatedStudy)
             expected, blocks = Expected.of(study, result.sizes), experiment_of(study).model.blocks
             for low, high in (NEAR, FAR):
-                sizes = [n for n in result.sizes if low <= n <= high]
-                regular = [n for n in sizes if expected.sizes[n].regular]
-                if (low, high) == FAR:
-                    sizes = regular
-                if len(sizes) < 3 or sizes != regular:
+                sizes = [n for n in result.sizes if low <= n <= high and expected.sizes[n].regular]
+                if len(sizes) < 3:
                     continue
                 for name in quantities(study):
                     rows.append(_gap(result, expected, name, blocks[name], sizes))
