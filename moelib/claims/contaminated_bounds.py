@@ -61,13 +61,13 @@ def _quoted(name: str, statement: str) -> Claim:
     )
 
 
-FOUND = "a search over pairs of truth and fit, both of which may merge and vanish, finds none whose distance is "
+FOUND = "that a search finds over pairs of truth and fit, which may merge and vanish, does not fall with the loss"
 
 CLAIMS = (
     _quoted(
         "minimax-format",
-        "For every $0 < r < 1$ the worst mean squared errors, weighted as in the upper bounds, are at least of order "
-        "$n^{-1/r}$ for every estimator.",
+        "With a softmax gate, for every $0 < r < 1$ the worst mean squared errors, weighted as in the upper bounds, "
+        "are at least of order $n^{-1/r}$ for every estimator.",
     ),
     _quoted(
         "table-constant",
@@ -77,7 +77,7 @@ CLAIMS = (
     ),
     *(
         _searched(
-            f"bound-{name}", "bound", case, "bounded", f"For {words}, {FOUND}arbitrarily small against ${loss}$."
+            f"bound-{name}", "bound", case, "bounded", f"For {words}, the least distance over ${loss}$ {FOUND}."
         )
         for name, case, words, loss in (
             ("laplace", "$D_1$: Laplace frozen, tanh prompt", "a Laplace frozen component and a tanh prompt", "D_1"),

@@ -46,11 +46,13 @@ QUOTED = (
             ("softmax-same-density",
              r"With a Gaussian $f_0$ and $h_0 = h$ the softmax-contaminated model is not distinguishable."),
             ("softmax-density-rate",
-             r"Proposition 3 of the neighbour: the density is learned at $(\log n/n)^{1/2}$ in Hellinger distance."),
+             r"Proposition 3 of the neighbour: for a bounded $f_0$ with $-\log f_0$ of at least the order of a power "
+             r"of $|y|$ the density is learned at $(\log n/n)^{1/2}$ in Hellinger distance."),
             ("softmax-rates",
              r"Theorems 1 and 3 of the neighbour, up to logarithms: all rates are $n^{-1/2}$ if the model is "
-             "distinguishable; if not, and the experts are strongly identifiable, $e^{\\tau^*}$ has the rate "
-             r"$n^{-1/2} \lVert (\Delta\eta^*, \Delta\nu^*) \rVert^{-2}$ and $\beta^*, \eta^*, \nu^*$ have "
+             r"distinguishable; if not, and the experts are strongly identifiable, over truths with $e^{\tau^*} \lVert "
+             r"(\Delta\eta^*, \Delta\nu^*) \rVert^2 \sqrt n$ above $\log n$ by a factor that grows, $e^{\tau^*}$ has "
+             r"the rate $n^{-1/2} \lVert (\Delta\eta^*, \Delta\nu^*) \rVert^{-2}$ and $\beta^*, \eta^*, \nu^*$ have "
              r"$n^{-1/2} \lVert (\Delta\eta^*, \Delta\nu^*) \rVert^{-1}$."),
             ("softmax-lower",
              r"Theorems 2 and 4 of the neighbour: over the same parameters no estimator has squared errors, so "
@@ -64,15 +66,16 @@ QUOTED = (
 
 CONDITIONS = (
     _proved("distinguishable-density", "condition",
-            "A Laplace component, or a Student one with 3, 4 or 5 degrees of freedom, of the same variance is "
-            "distinguishable from a Gaussian prompt with the same kind of expert, tanh or linear, at rational "
-            "parameters.",
+            "At rational parameters and a rational input a Laplace density, or a Student one with 3, 4 or 5 degrees of "
+            "freedom, is independent, as a function of y, of two Gaussian prompts with the same kind of expert, tanh "
+            "or linear, and the derivatives of one of them by mean and variance.",
             "conditions.contaminated_table:distinguishable",
             pairs=tuple((f, e, e) for f in ("laplace", "student(3)", "student(4)", "student(5)")
                         for e in ("tanh", "linear"))),
     _proved("distinguishable-structure", "condition",
-            "A Gaussian component with a linear expert is distinguishable from a prompt with a tanh expert, and the "
-            "other way round, at rational parameters.",
+            "At rational parameters and a rational input a Gaussian component with a linear expert is independent, as "
+            "a function of y, of two prompts with tanh experts and the derivatives of one of them by mean and "
+            "variance, and the other way round.",
             "conditions.contaminated_table:distinguishable",
             pairs=(("gaussian", "linear", "tanh"), ("gaussian", "tanh", "linear"))),
     _proved("same-structure", "condition",
@@ -85,15 +88,16 @@ CONDITIONS = (
             "inputs, and are told apart by the other half alone.",
             "identities.contaminated_local:half_space"),
     _proved("sets", "condition",
-            r"Of the four sets of merging prompts, all hold for tanh, sigmoid and GELU experts; ReLU, exponential and "
-            r"$a^\top x$ fail the first alone, and $a^\top x + b$ the first and the second.",
+            r"Of the four sets of merging prompts in one and two dimensions, all hold for tanh, sigmoid and GELU "
+            r"experts at rational parameters; ReLU, exponential and $a^\top x$ fail the first alone, and "
+            r"$a^\top x + b$ the first and the second.",
             "conditions.contaminated_table:sets_decided",
             failing={"linear": (1, 2), "linear_no_intercept": (1,), "tanh": (), "sigmoid": (), "gelu": (),
                      "relu": (1,), "exp": (1,)}),
     _proved("collision", "condition",
             r"Of the second derivatives of a linear Gaussian prompt by a and b only $\partial_b^2 f$ is a combination "
             r"of first ones; $\partial_a \partial_b f = 2 x\, \partial_\nu f$ and $\partial_a^2 f$ are independent of "
-            "all first ones.",
+            "all first ones, in one dimension.",
             "conditions.contaminated_table:collisions"),
     _proved("gate-at-zero", "condition",
             r"At $\beta^* = 0$ all three sets of the softmax-contaminated model are dependent, as $e^{\beta^\top x} = "
@@ -101,8 +105,8 @@ CONDITIONS = (
             "conditions.contaminated_table:gate_at_zero"),
     *(
         _proved(f"gate-separates-{name}", "condition",
-                rf"At a gate slope $\beta^* \ne 0$ the scores of the softmax gate and of a merging prompt with a "
-                f"{title} expert are independent at first order, at rational parameters.",
+                rf"The scores of a softmax gate with a slope $\beta^* \ne 0$ and of a merging prompt with a {title} "
+                "expert are independent at first order, at rational parameters in one dimension.",
                 "conditions.contaminated_table:gate_separates", expert=expert)
         for name, title, expert in (("tanh", "tanh", "tanh(a*x)"), ("ridge", "tanh, with bias,", "tanh(a*x + b)"),
                                     ("linear", "linear", "a*x + b"))
@@ -201,7 +205,9 @@ MINUS = {"lambda": "-2", "a": "0", "b": "0", "nu": "0"}
 
 def _ordered(name: str, statement: str, expect: dict[str, str], /, **path: object) -> Claim:
     told = ", ".join(f"{_LETTERS[p]} {e}" for p, e in expect.items())
-    text = f"{statement}, efficient standard deviations are $n^{{-1/2}} \\Delta^e$ with the exponents {told}, {HALF}."
+    at = "" if "gate" in path else r" at the proportion $\frac12$"
+    rates = f"efficient standard deviations are $n^{{-1/2}} \\Delta^e$ with the exponents {told}"
+    text = f"{statement}{at}, {rates}, {HALF}."
     check = Check("moelib.symbolic.merging.orders:orders", {"expect": expect, **path})
     return Claim(f"contaminated/orders-{name}", CHAPTER, "condition", text, Source("", "own"), check)
 
@@ -252,7 +258,7 @@ ORDERS = (
     ),
 )  # fmt: skip
 
-FLAT, STEEP = r"with $\beta^* = 0$", r"with $\beta^* \ne 0$"
+FLAT, STEEP = r"with $\beta^* = 0$", r"with one slope $\beta^* \ne 0$"
 TWO = {"tau": "-2", "beta": "-1", "a": "0", "nu": "0"}
 SOFTMAX = tuple(
     _ordered(f"softmax-{name}", f"Softmax gate {where}, {title}", expect, gate="softmax", slope=slope, **path)
