@@ -171,10 +171,12 @@ CONTAMINATED = (
             ("same", "A Gaussian known component with the same kind of expert is not distinguishable from a new one: "
              "both can coincide.", SOFTMAX_CONTAMINATED_PAPER, "dependent", "tanh", {}),
             ("laplace", "A known component with Laplace density, two Gaussian ones and the derivatives of one are "
-             "independent functions of the response, at almost all inputs and parameters.", SOFTMAX_CONTAMINATED_PAPER, "independent", "tanh",
+             "independent functions of the response, at almost all inputs and parameters.",
+             SOFTMAX_CONTAMINATED_PAPER, "independent", "tanh",
              {"known_density": "laplace"}),
-            ("linear-tanh", "A known Gaussian component with a linear expert, two with tanh experts and the derivatives of "
-             "one are independent functions of the response, at almost all inputs and parameters.", "", "independent", "tanh", {"known_expert": "linear"}),
+            ("linear-tanh", "A known Gaussian component with a linear expert, two with tanh experts and the derivatives "
+             "of one are independent functions of the response, at almost all inputs and parameters.",
+             "", "independent", "tanh", {"known_expert": "linear"}),
         )
     ),
     decided(
