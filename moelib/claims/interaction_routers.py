@@ -174,8 +174,8 @@ CONTAMINATED = (
              "independent functions of the response, at almost all inputs and parameters.",
              SOFTMAX_CONTAMINATED_PAPER, "independent", "tanh",
              {"known_density": "laplace"}),
-            ("linear-tanh", "A known Gaussian component with a linear expert, two with tanh experts and the derivatives "
-             "of one are independent functions of the response, at almost all inputs and parameters.",
+             ("linear-tanh", "A known Gaussian component with a linear expert, two with tanh experts and the "
+             "derivatives of one are independent functions of the response, at almost all inputs and parameters.",
              "", "independent", "tanh", {"known_expert": "linear"}),
         )
     ),
