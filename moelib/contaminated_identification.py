@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 IDENTIFIED, NOT_IDENTIFIED = "identified", "not identified here"
 NARROW = 1e-3  # a prompt's variance below this share of the frozen component's counts as none
+MERGED = "The prompt is the frozen component, so that every weight gives the same density."
 STEPS = 200
 LEVEL = 1.92  # log-likelihood units that a 95 % interval of one parameter spans
 
@@ -60,7 +61,8 @@ def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identifi
     """Of a prompt ``(q,)``, true or fitted, with n observations.
 
     The weight is the proportion, or the exponential of a softmax gate's bias. A frozen expert of another formula counts
-    as distinguishable, and it is not looked for parameters at which the two formulas agree.
+    as distinguishable, unless the prompt is the frozen component at 64 inputs; it is not looked for other parameters at
+    which the two formulas agree.
     Raises ValueError for no prompt of the model and for n < 2.
     """
     model.check(prompt)
@@ -86,13 +88,15 @@ def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identifi
         )
     bar, root = math.log(n), math.sqrt(n)
     if not can_merge(model):
+        if _is_frozen(model, prompt):
+            return lost(MERGED)
         signal = root * weight
         if signal > bar:
             return Identification(IDENTIFIED, _above(r"root n times the weight", signal, bar), n, signal)
         return lost(_below("root n times the weight", signal, bar), signal)
     away = parted.less(prompt.new_tensor([*model.frozen.eta, model.frozen.nu]))
     if not away.any():
-        return lost("The prompt is the frozen component, so that every weight gives the same density.")
+        return lost(MERGED)
     name, size = "A^2", float(away.square().sum())
     if model.expert.name == "linear":
         name, size = "S", float(away[:-2].square().sum() + away[-2] ** 4 + away[-1] ** 2)
@@ -100,6 +104,15 @@ def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identifi
     if signal > bar:
         return Identification(IDENTIFIED, _above(words, signal, bar), n, signal)
     return lost(_below(words, signal, bar), signal)
+
+
+def _is_frozen(model: ContaminatedMoE, prompt: Tensor) -> bool:
+    """Whether the prompt is the frozen component at some inputs, as tanh with the intercept 0 is tanh without one."""
+    if model.frozen.density != "gaussian" or float(prompt[-1]) != model.frozen.nu:
+        return False
+    stream = torch.Generator().manual_seed(0)
+    x = 2 * torch.randn(64, model.dim, generator=stream, dtype=prompt.dtype)
+    return torch.allclose(model.means(prompt[None], x)[0][0], model.frozen.mean(x), rtol=0, atol=1e-12)
 
 
 def _above(words: str, signal: float, bar: float) -> str:

@@ -34,6 +34,7 @@ def study(truth: tuple[float, ...], expert: str = "tanh", density: str = "gaussi
     )  # fmt: skip
 
 
+BARE = contaminated_model("tanh", Frozen("gaussian", "tanh_no_intercept", (1.0,), 1.0))
 NOT = [
     (model(), prompt(0.0, 2.0, 0.3, 1.0), "proportion is 0"),
     (model(), prompt(1.0, 2.0, 0.3, 1.0), "proportion is 1"),
@@ -43,6 +44,7 @@ NOT = [
     (model(), prompt(0.5, 2.0, 0.3, 1e-4), "variance 0.0001 is nearly 0"),
     (model(), prompt(0.5, 1.05, 0.3, 1.0), r"times A\^2 is 1.25, not above log n = 13.8"),
     (model("linear"), prompt(0.5, 1.0, 0.5, 1.0), r"times S is 0.8, not above log n"),
+    (BARE, prompt(0.5, 1.0, 0.0, 1.0), "every weight gives the same density"),
     (model(density="laplace"), prompt(0.01, 2.0, 0.3, 1.0), "times the weight is 10, not above"),
 ]
 SEEN = [
@@ -51,6 +53,8 @@ SEEN = [
     (model(), prompt(0.5, 1.0, 0.5, 1.0)),
     (model(density="laplace"), prompt(0.5, 1.0, 0.3, 1.0)),
     (model(frozen="linear"), prompt(0.5, 1.0, 0.3, 1.0)),
+    (BARE, prompt(0.5, 1.0, 0.3, 1.0)),
+    (BARE, prompt(0.5, 1.0, 0.0, 1.2)),
     (model(gate="softmax"), prompt(0.2, 0.1, 2.0, 0.3, 1.0)),
 ]
 
