@@ -22,7 +22,7 @@ class ContaminatedEM:
     With :math:`r_i` the prompt's share in the density at a response: lambda becomes the mean of r, the variance the
     weighted mean square, the expert weighted least squares. These are exact where the expert is affine in its
     parameters; elsewhere the expert makes one Gauss-Newton step, and the softmax gate one Newton step. A step that
-    lowers the likelihood is halved. relative : a fit has converged when the objective falls by less than this many
+    lowers the likelihood is halved. least : a fit has converged when the objective falls by less than this many
     log-likelihood units; 0 never stops.
     """
 
@@ -65,7 +65,8 @@ def em_step(problem: ContaminatedLikelihood, prompts: Tensor, even: float | None
         if even is None:
             share = sample.counts * weights.value[..., None] * ratios(sample, weights, mean, here[:, -1])[0]
         else:
-            level = even * sample.spacing / (sample.y.max() - sample.y.min())
+            y = sample.y if sample.share is not None else sample.y[:, None, :, 0]  # each sample's own range
+            level = even * sample.spacing / (y.amax(-1, keepdim=True) - y.amin(-1, keepdim=True))
             share = level / (level + sample.log_frozen.exp()) * sample.counts
         gap = sample.y - mean[..., None]
         mass, pulled, squares = share.sum(-1), (share * gap).sum(-1), (share * gap.square()).sum((1, 2))

@@ -23,6 +23,7 @@ from moelib.observations import generator
 LEVELS = ((1.0, 1e-4), (1e-2, 1e-3))
 REGRESSIONS, STRIDE = 20, 0.5  # Gauss-Newton steps of a regression of what is left over, and the longest of them
 MARGIN = 1e-6  # share of the box by which starts stay inside of it
+WALL = 1e-5  # share of the box from its ends within which a fit is at the boundary
 CANDIDATES, STARTS, LEFTOVER = 11, 12, 13  # streams of random numbers beside those of the data
 
 
@@ -103,7 +104,9 @@ class ContaminatedFit:
             again = iterate(own.rows(found), solver, z[found], self.plan.max_steps)
             z, value = z.index_copy(0, found, again.z), value.index_copy(0, found, again.value)
             status = status.index_copy(0, found, again.status)
-        return Ends.of(own, Iterate(z, value, status, end.steps), truth_free, held=False)
+        ends = Ends.of(own, Iterate(z, value, status, end.steps), truth_free, held=False)
+        # a fit that creeps along the boundary, or is flat there, does not always end with that status
+        return replace(ends, interior=ends.interior & off_walls(ends.atoms, problem.box))
 
     def _near(self, problem: ContaminatedLikelihood, n: int, replicates: list[int], number: int) -> Tensor:
         """Starts drawn around the truth by the estimator's asymptotic law, the first one being the truth itself."""
@@ -169,3 +172,10 @@ class ContaminatedFit:
         low, high = self.box.T
         margin = MARGIN * (high - low)
         return drawn.clamp(low + margin, high - margin)
+
+
+def off_walls(prompts: Tensor, box: Tensor) -> Tensor:
+    """Which prompts ``(.., q)`` keep more than 1e-5 of a box ``(q, 2)`` between themselves and its ends."""
+    low, high = box.T
+    margin = WALL * (high - low)
+    return ((prompts > low + margin) & (prompts < high - margin)).all(-1)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from moelib.contaminated import Sample, log_density
 from moelib.estimation.contaminated_em import ContaminatedEM, em_step
 from moelib.estimation.contaminated_likelihood import ContaminatedLikelihood
-from moelib.estimation.contamination import ContaminatedFit
+from moelib.estimation.contamination import ContaminatedFit, off_walls
 from moelib.estimation.loop import iterate
 from moelib.experiments import Experiment
 from moelib.observations import Observations
@@ -144,6 +144,36 @@ def test_a_truth_outside_of_the_box_is_refused() -> None:
 def test_a_prompt_at_the_boundary_is_no_certified_fit() -> None:
     """A truth that has merged: its weight and its place are open, and fits run to the boundary or are of no use."""
     study = contaminated_study(density="gaussian", truth=still(0.5, 1.0, 0.0, 0.5))
-    found = Experiment.of(study).block(10**6, range(3))
-    assert found["certified"].mean() < 1
+    experiment = Experiment.of(study)
+    found = experiment.block(10**6, range(2, 7))
+    prompts = torch.from_numpy(found["errors"]) + experiment.truth_at(10**6)
+    at_wall = ~off_walls(prompts, experiment.box).numpy()
+    assert 2 <= at_wall.sum() < 5
+    assert not found["certified"][at_wall].any()
+    assert not found["interior"][at_wall].any()
     assert np.median(found["proportion"]) > 0.1
+
+
+def test_no_fit_at_a_wall_counts_as_interior() -> None:
+    """Where the likelihood hardly changes along the way to lambda = 1, fits creep there without being stopped."""
+    truth = still(0.5, 1.0 + 2e-3, 0.0, 1.0)
+    experiment = Experiment.of(contaminated_study(density="gaussian", nu0=1.0, truth=truth, variance=(0.25, 4.0)))
+    found = experiment.block(10**12, [0, 2])
+    prompts = torch.from_numpy(found["errors"]) + experiment.truth_at(10**12)
+    at_wall = ~off_walls(prompts, experiment.box).numpy()
+    assert at_wall.any()
+    assert not found["interior"][at_wall].any()
+    box = torch.tensor([[0.0, 1.0], [-10.0, 10.0]], dtype=torch.float64)
+    ends = torch.tensor([[0.5, 0.0], [1 - 1e-6, 0.0], [2e-5, 0.0], [0.5, -10 + 1e-4], [0.5, 10.0]], dtype=torch.float64)
+    assert off_walls(ends, box).tolist() == [True, False, True, False, False]
+
+
+def test_a_start_of_observed_responses_does_not_hang_on_other_samples() -> None:
+    experiment = Experiment.of(CASES["observed"])
+    truth = experiment.truth_at(500)
+    steps = []
+    for few in ([1], [1, 0, 2]):
+        sample = experiment.samples(500, few)
+        problem = ContaminatedLikelihood.of(experiment.model, sample, experiment.box, truth)
+        steps.append(em_step(problem, truth.expand(len(few), -1), 1e-2)[0])
+    close(*steps, 1e-12)
