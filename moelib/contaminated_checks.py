@@ -54,16 +54,18 @@ class Difference:
 class Differences:
     """The standardised differences of whole studies from their bands, at every regular size.
 
-    certified : the least share of certified fits among these sizes, by study.
+    certified : the least share of certified fits among these sizes, by study, no number where there are none. sizes :
+    how many of a study's sizes are regular, and how many there are.
     """
 
     rows: tuple[Difference, ...]
     certified: Mapping[str, float]
+    sizes: Mapping[str, tuple[int, int]]
 
     @staticmethod
     def of(results: Sequence[StudyResult], low: float = 0) -> Differences:
         """Those of studies of contaminated mixtures, from size low on."""
-        rows, certified = [], {}
+        rows, certified, sizes = [], {}, {}
         for result in results:
             study = result.study
             assert isinstance(study, ContaminatedStudy)
@@ -71,11 +73,12 @@ class Differences:
             regular = [n for n, f in expected.sizes.items() if f.regular]
             share = [float(result.values[n]["certified"].mean()) for n in regular]
             certified[study.id] = min(share, default=math.nan)
+            sizes[study.id] = len(regular), len(expected.sizes)
             for n in regular:
                 foreseen = expected.sizes[n]
                 for name in quantities(study):
                     rows.append(_difference(study.id, n, name, result.values[n][name], foreseen))
-        return Differences(tuple(rows), certified)
+        return Differences(tuple(rows), certified, sizes)
 
     @property
     def largest(self) -> Difference:
@@ -104,6 +107,7 @@ class Differences:
             sizes = sorted({row.n for row in own})
             ratios = [row.ratio for row in own]
             span = f"$10^{{{math.log10(sizes[0]):.4g}}}$ to $10^{{{math.log10(sizes[-1]):.4g}}}$"
+            span += " ({} of {})".format(*self.sizes[study])
             far = max(own, key=lambda row: abs(row.z))
             cells = f"{span} | {len(own)} | {min(ratios):.3f}, {max(ratios):.3f} | {far.z:+.2f} | {share:.1%}"
             lines.append(f"| {study} | {cells} |")
@@ -202,28 +206,36 @@ def kept(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> list[Stu
 
 
 def whole_table(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> Verdict:
-    """Whether the kept results of all these studies follow their bands at every regular size, judged together."""
+    """Whether the kept results of all these studies follow their bands at every regular size, judged together.
+
+    A study without a regular size fails it.
+    """
     from moelib.symbolic.verdict import Verdict
 
     found = Differences.of(kept(studies, folder))
     far = found.largest
     least = min((s for s in found.certified.values() if s == s), default=math.nan)
+    regular, every = (sum(counts) for counts in zip(*found.sizes.values(), strict=True))
     return Verdict(
-        found.passed,
+        found.passed and all(some for some, _ in found.sizes.values()),
         r"\hat\sigma / \sigma_{\mathrm{Fisher}} = 1",
-        f"{len(found.rows)} standardised differences: the largest is {far.z:+.2f} ({far.quantity} of {far.study} at "
+        f"{len(found.rows)} standardised differences at the regular sizes, {regular} of {every}: the largest is "
+        f"{far.z:+.2f} ({far.quantity} of {far.study} at "
         f"n = {far.n:.0e}), the least p-value after Holm {found.p_value:.2f}, at least {least:.1%} certified.",
     )
 
 
 def all_slopes(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> Verdict:
-    """Whether every slope of the kept results of these studies is within 0.02 of the band's over the same sizes."""
+    """Whether every slope of the kept results of these studies is within 0.02 of the band's over the same sizes.
+
+    A study without three regular sizes in either range has none, and fails it.
+    """
     from moelib.symbolic.verdict import Verdict
 
     found = SlopeGaps.of(kept(studies, folder))
     far = found.largest
     return Verdict(
-        found.passed,
+        found.passed and {row.study for row in found.rows} == {study.id for study in studies},
         r"|\hat\gamma - \gamma_{\mathrm{Fisher}}| \le 0.02",
         f"{len(found.rows)} slopes; farthest may be {far.quantity} of {far.study} from n = {far.span[0]:.0e} on: "
         f"{far.measured:.3f}, standard error {far.standard_error:.3f}, predicted {far.predicted:.3f}.",

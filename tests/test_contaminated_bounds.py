@@ -68,6 +68,16 @@ def test_every_check_of_the_chapter_holds(claim) -> None:
     assert check(claim.id).holds
 
 
+@pytest.mark.long
+def test_the_search_that_finds_the_third_loss_level_does_not_find_the_second_so() -> None:
+    """The same family, starts, steps and scales: else a level ratio would only say that the search is weak."""
+    right = CONTAMINATED_BOUNDS["$D_3$: linear"]
+    assert bounded(right).holds
+    wrong = replace(right, loss="d2")
+    assert not bounded(wrong).holds
+    assert min(one.ratio for one in wrong.search()) < 0.05 * min(one.ratio for one in right.search())
+
+
 def test_verdicts_and_the_table() -> None:
     def made(exponent: float, size: float = 0.01) -> PairCase:
         class Made(PairCase):

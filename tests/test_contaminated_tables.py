@@ -22,7 +22,7 @@ from moelib.claims.contaminated_designs import (
     SOFTMAX_SLOPE,
     STUDIES,
 )  # fmt: skip
-from moelib.claims.contaminated_studies import UNIFORM
+from moelib.claims.contaminated_studies import FORESEEN, UNIFORM
 from moelib.committed import keep
 from moelib.contaminated_checks import (
     Agreement,
@@ -80,6 +80,26 @@ def test_two_routes_to_one_band(study: ContaminatedStudy) -> None:
         here = Expected.of(study, [n]).sizes[n].errors
         for name in quantities(study):
             assert here[name] == pytest.approx(there[name], rel=1e-6)
+
+
+@pytest.mark.parametrize("row", FORESEEN, ids=lambda row: row[0].id)
+def test_the_slopes_that_claims_predict_are_those_of_the_bands(row) -> None:
+    study, _, slopes = row
+    expected = Expected.of(study, [n for n in study.scales["full"].sizes if 10**8 <= n <= 10**13])
+    names = quantities(study)
+    assert [expected.slope(name, 1e8, 1e13) for name in names] == pytest.approx(slopes, abs=6e-4)
+
+
+def test_a_study_without_regular_sizes_or_slopes_fails_its_check(tmp_path) -> None:
+    """It must not pass because nothing of it was compared."""
+    right = keep_drawn(drawn(SLOPE), tmp_path)
+    none = keep_drawn(drawn(EDGE, (10**4, 10**5, 10**6)), tmp_path)
+    few = keep_drawn(drawn(SOFTMAX_SLOPE, (10**12, 10**13)), tmp_path)
+    assert whole_table([right, few], str(tmp_path)).holds
+    assert "8 of 8" in whole_table([right, few], str(tmp_path)).detail
+    assert not whole_table([right, none], str(tmp_path)).holds
+    assert not all_slopes([right, none], str(tmp_path)).holds
+    assert not all_slopes([right, few], str(tmp_path)).holds
 
 
 def test_a_lattice_costs_little_of_a_laplace_component() -> None:

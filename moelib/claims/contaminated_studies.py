@@ -200,17 +200,20 @@ CLAIMS = (
     ),
     _whole(
         "contaminated-rates/slopes", CONSTANT, "all_slopes",
-        "Constant proportion, $d = 8$: every slope is within 0.02 of that of its Fisher band over the same sizes.",
+        "Constant proportion, $d = 8$: every slope over three or more regular sizes of $10^8$ to $10^{13}$, or of "
+        "$10^3$ to $10^5$, is within 0.02 of its Fisher band's.",
         studies=EIGHT_CONSTANT,
     ),
     _whole(
         "contaminated-softmax/slopes", SOFTMAX, "all_slopes",
-        "Softmax gate, $d = 8$: every slope is within 0.02 of that of its Fisher band over the same sizes.",
+        "Softmax gate, $d = 8$: every slope over three or more regular sizes of $10^8$ to $10^{13}$, or of $10^3$ to "
+        "$10^5$, is within 0.02 of its Fisher band's.",
         studies=EIGHT_SOFTMAX,
     ),
     _whole(
         "contaminated-rates/raw", CONSTANT, "same_law",
-        "Fits to observed responses and fits to counts in cells have errors of one law, up to $n = 10^5$.",
+        "Up to $n = 10^5$ tests of 200 fits each do not tell the errors of fits to observed responses from those of "
+        "fits to counts in cells.",
         raw=RAW, cells=LAPLACE,
     ),
     Claim(
