@@ -103,7 +103,7 @@ def polar(half_width: float, radii: int, angles: int) -> QuadratureDesign:
 def normal_ridges(directions: Sequence[Sequence[float]], nodes: int) -> QuadratureDesign:
     """A finite law of X with the low moments of N(0, I_d), for functions of X along a few directions.
 
-    directions : s orthogonal ones ``(s, d)``, s < d or s = d = 1. Along each stand Gauss-Hermite nodes, ``nodes`` of
+    directions : s <= d orthogonal ones ``(s, d)``. Along each stand Gauss-Hermite nodes, ``nodes`` of
     them less those of a probability below 1e-12; for each of the d - s directions left there are two points at
     distance sqrt(d - s), one of which is taken: the part of X across has mean 0 and the identity for covariance, and
     is independent of the part along. So expectations of a function of the part along, times a polynomial of degree at

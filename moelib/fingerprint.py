@@ -35,6 +35,9 @@ SEARCHES = (
     "paired_bounds.py",
     "contaminated_bounds.py",
     "contaminated_pairs.py",
+    "fisher.py",
+    "contaminated_tables.py",
+    "contaminated_checks.py",
 )
 SYMBOLIC = (*FORMULAS, "symbolic")
 
