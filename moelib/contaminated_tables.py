@@ -34,10 +34,9 @@ class Foreseen:
     regular : whether the likelihood may be expected to be quadratic over the errors. No coordinate's predicted standard
     deviation is then above a tenth of its scale. Where prompt and frozen component may merge, the scale of the expert
     and of the variance is how far each is from the frozen one, or the whole distance where it does not differ, and that
-    of the proportion lambda or 1 - lambda. Elsewhere it is 1 for an expert, and the proportion and the variance
-    themselves. An expert's parameters count together, as they do in its argument, and its scale is 1 at most; so is the
-    variance's the variance. For a gate's slope and bias it is 1. Nor can a sample take the truth's twin for it, see
-    :func:`twin_distance`.
+    of the proportion lambda or 1 - lambda. Elsewhere it is 1 for an expert, and twice the proportion and the variance.
+    An expert's parameters count together, as they do in its argument, and its scale is 1 at most.
+    For a gate's slope and bias it is 1. Nor can a sample take the truth's twin for it, see :func:`twin_distance`.
     """
 
     n: int
@@ -103,17 +102,17 @@ def _foreseen(key: _Key, n: int) -> Foreseen:
         degrees[name] = float(np.trace(own) ** 2 / np.square(own).sum())
         widest[name] = float(np.sqrt(np.diag(own).max()))
     widest["expert"] = errors["expert"]
-    scale = dict.fromkeys(blocks, 1.0)
+    scale, more = dict.fromkeys(blocks, 1.0), 2.0
     if key.study.frozen_expert == key.study.expert and key.study.density == "gaussian":
         gap = truth - torch.tensor(
             [*[0.0] * experiment.model.gate_size, *key.study.eta0, key.study.nu0], dtype=torch.float64
         )
         apart = gap[experiment.model.gate_size :].norm().item()
-        scale = {name: gap[at].norm().item() or apart for name, at in blocks.items()}
+        scale, more = {name: gap[at].norm().item() or apart for name, at in blocks.items()}, 1.0
     scale["expert"] = min(scale["expert"], 1.0)
-    scale["nu"] = min(scale["nu"], truth[-1].item())
+    scale["nu"] = min(scale["nu"], truth[-1].item()) if more == 1 else more * truth[-1].item()
     if "proportion" in blocks:
-        scale["proportion"] = min(float(truth[0]), 1 - float(truth[0]))
+        scale["proportion"] = more * min(float(truth[0]), 1 - float(truth[0]))
     else:
         scale |= {"gate_slope": 1.0, "gate_bias": 1.0}
     quadratic = all(widest[name] <= REGULAR * scale[name] for name in blocks)
