@@ -213,6 +213,8 @@ def whole_table(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> V
     from moelib.symbolic.verdict import Verdict
 
     found = Differences.of(kept(studies, folder))
+    if not found.rows:
+        return Verdict(False, r"\hat\sigma / \sigma_{\mathrm{Fisher}} = 1", "No size of these studies is regular.")
     far = found.largest
     least = min((s for s in found.certified.values() if s == s), default=math.nan)
     regular, every = (sum(counts) for counts in zip(*found.sizes.values(), strict=True))
@@ -233,6 +235,8 @@ def all_slopes(studies: Sequence[ContaminatedStudy], folder: str = FOLDER) -> Ve
     from moelib.symbolic.verdict import Verdict
 
     found = SlopeGaps.of(kept(studies, folder))
+    if not found.rows:
+        return Verdict(False, r"|\hat\gamma - \gamma_{\mathrm{Fisher}}| \le 0.02", "No study has three regular sizes.")
     far = found.largest
     return Verdict(
         found.passed and {row.study for row in found.rows} == {study.id for study in studies},

@@ -250,9 +250,13 @@ class MergedTable:
 
     @staticmethod
     def of(result: StudyResult) -> MergedTable:
-        """Of a study of a contaminated mixture with a constant proportion."""
+        """Of a study of a contaminated mixture with a constant proportion. Raises ValueError for another."""
         study = result.study
-        assert isinstance(study, ContaminatedStudy)
+        if not isinstance(study, ContaminatedStudy) or study.gate != "constant" or study.expert != study.frozen_expert:
+            raise ValueError(
+                "the table of merged prompts needs a constant proportion and a prompt with the frozen expert, "
+                f"got {study.id!r}"
+            )
         frozen = torch.tensor([*study.eta0, study.nu0], dtype=torch.float64)
         rows, box = [], experiment_of(study).box
         for n, values in result.values.items():

@@ -100,6 +100,10 @@ def test_a_study_without_regular_sizes_or_slopes_fails_its_check(tmp_path) -> No
     assert not whole_table([right, none], str(tmp_path)).holds
     assert not all_slopes([right, none], str(tmp_path)).holds
     assert not all_slopes([right, few], str(tmp_path)).holds
+    assert not whole_table([none], str(tmp_path)).holds
+    assert not all_slopes([few], str(tmp_path)).holds
+    with pytest.raises(ValueError, match="needs a constant proportion and a prompt with the frozen expert"):
+        MergedTable.of(drawn(SOFTMAX_SLOPE, (10**12,)))
 
 
 def test_a_lattice_costs_little_of_a_laplace_component() -> None:
