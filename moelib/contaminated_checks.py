@@ -18,7 +18,6 @@ from moelib.contaminated_tables import (
     NEAR,
     Expected,
     Foreseen,
-    MergedTable,
     experiment_of,
     quantities,
     root_mean_square,
@@ -32,6 +31,7 @@ Array = NDArray[np.float64]
 SHARE = 0.95  # of the fits of a size must be certified
 WITHIN = 0.02  # of its prediction: where a slope must lie
 LEVEL, LARGEST = 0.01, 4.0  # least p-value of a whole table after Holm, and its largest standardised difference
+QUARTER = 0.25  # of the estimates on either side of a lost proportion
 
 
 @dataclass(frozen=True)
@@ -293,18 +293,27 @@ def same_law(raw: ContaminatedStudy, cells: ContaminatedStudy, folder: str = FOL
     )
 
 
-def proportion_lost(study: ContaminatedStudy, low: float, high: float, folder: str = FOLDER) -> Verdict:
-    """Whether the quartiles of the fitted proportions are at most low and at least high, at every size that is kept.
+def proportion_lost(study: ContaminatedStudy, low: float, high: float, most: float, folder: str = FOLDER) -> Verdict:
+    """Whether at every kept size up to ``most`` a quarter of the proportions is below low, and a quarter above high.
 
-    The density must be learned all the same: the median Hellinger distance stays below one over the root of n.
+    Only estimates that two starts found count, one of which does without the truth. The density must be learned all
+    the same: the median Hellinger distance stays below one over the root of n.
     """
     from moelib.symbolic.verdict import Verdict
 
-    rows = MergedTable.of(*kept((study,), folder)).rows
-    most, least, near = max(row[2] for row in rows), min(row[4] for row in rows), max(row[5] for row in rows)
+    (result,) = kept((study,), folder)
+    under, over, near = [], [], []
+    for n, values in result.values.items():
+        if n <= most:
+            fitted = values["errors"][:, 0] + study.truth_at(n)[0]
+            twice = values["agreed"].astype(bool)
+            under.append(float((twice & (fitted < low)).mean()))
+            over.append(float((twice & (fitted > high)).mean()))
+            near.append(float(np.median(values["hellinger"]) * math.sqrt(n)))
     return Verdict(
-        most <= low and least >= high and near < 1,
+        bool(near) and min(under) >= QUARTER and min(over) >= QUARTER and max(near) < 1,
         r"\hat\lambda \not\to \lambda^*",
-        f"Over {len(rows)} sizes the lower quartile is at most {most:.2f}, the upper one at least {least:.2f}, "
-        f"and the median Hellinger distance times the root of n at most {near:.2f}.",
+        f"Over {len(near)} sizes at least {min(under):.0%} of the estimates are found twice and below {low:g}, "
+        f"{min(over):.0%} found twice and above {high:g}, and the median Hellinger distance times the root of n is at "
+        f"most {max(near):.2f}.",
     )
