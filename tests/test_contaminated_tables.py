@@ -232,7 +232,14 @@ def test_a_lost_proportion(tmp_path) -> None:
     found = drawn(study, (10**4,))
     found.values[10**4]["errors"][:, 0] = np.where(np.arange(400) % 2, 0.5, -0.4)
     found.values[10**4]["hellinger"] = np.full(400, 6e-3)
+    found.values[10**4]["agreed"] = np.ones(400, dtype=bool)
     keep(found, tmp_path)
     assert proportion_lost(found.study, 0.2, 0.95, 1e11, str(tmp_path)).holds
-    keep(replace(drawn(SLOPE), study=replace(SLOPE, scales={"full": Scale(SIZES, 400)})), tmp_path)
+    found.values[10**4]["agreed"][:300] = False  # what was found once does not count
+    keep(found, tmp_path)
+    assert not proportion_lost(found.study, 0.2, 0.95, 1e11, str(tmp_path)).holds
+    elsewhere = replace(drawn(SLOPE), study=replace(SLOPE, scales={"full": Scale(SIZES, 400)}))
+    for values in elsewhere.values.values():
+        values["agreed"] = np.ones(400, dtype=bool)
+    keep(elsewhere, tmp_path)
     assert not proportion_lost(replace(SLOPE, scales={"full": Scale(SIZES, 400)}), 0.2, 0.95, 1e11, str(tmp_path)).holds
