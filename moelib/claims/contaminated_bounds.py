@@ -8,8 +8,8 @@ from moelib.contaminated_study import ContaminatedStudy
 from moelib.study import Scale
 
 # Frozen components, rooms around them, scales, the seed and the pass rules were fixed before the first search. Then
-# steps and starts became fewer, for the time that a page takes, and the negative control of the second loss got more
-# steps and stops at 1e-3: its valley is too narrow for a search below.
+# steps, starts and scales became fewer, for the time that a page takes, and the negative control of the second loss got
+# more steps and stops at 1e-3: its valley is too narrow for a search below.
 CHAPTER = "contaminated_bounds"
 CONTAMINATED_BOUNDS = {
     "$D_1$: Laplace frozen, tanh prompt": PairCase("tanh", "d1", density="laplace"),
@@ -19,7 +19,7 @@ CONTAMINATED_BOUNDS = {
     "$D_2$: sigmoid": PairCase("sigmoid", "d2"),
     "$D_2$: GELU": PairCase("gelu", "d2"),
     "$D_3$: linear": PairCase("linear", "d3"),
-    "$D_2$: linear": PairCase("linear", "d2", starts=4, steps=500, scales=(1e-1, 1e-2, 1e-3)),
+    "$D_2$: linear": PairCase("linear", "d2", starts=4, steps=500, scales=(1e-1, 1e-2, 3e-3, 1e-3)),
     "$D_1$: tanh": PairCase("tanh", "d1", starts=2),
 }
 
