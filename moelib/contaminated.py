@@ -82,6 +82,11 @@ class ContaminatedMoE:
         return GATES[self.gate].size(self.dim)
 
     @property
+    def can_merge(self) -> bool:
+        """Whether a prompt can equal the frozen component: both Gaussian, and their experts the same formula."""
+        return self.frozen.density == "gaussian" and self.expert.name == self.frozen.expert
+
+    @property
     def coordinates(self) -> int:
         """Number q of coordinates of a prompt."""
         return self.gate_size + self.expert.size(self.dim) + 1

@@ -18,6 +18,7 @@ from moelib.contaminated_tables import (
     NEAR,
     Expected,
     Foreseen,
+    contaminated,
     experiment_of,
     quantities,
     root_mean_square,
@@ -67,8 +68,7 @@ class Differences:
         """Those of studies of contaminated mixtures, from size low on."""
         rows, certified, sizes = [], {}, {}
         for result in results:
-            study = result.study
-            assert isinstance(study, ContaminatedStudy)
+            study = contaminated(result)
             expected = Expected.of(study, [n for n in result.sizes if n >= low])
             regular = [n for n, f in expected.sizes.items() if f.regular]
             share = [float(result.values[n]["certified"].mean()) for n in regular]
@@ -149,8 +149,7 @@ class SlopeGaps:
         """Of studies of contaminated mixtures."""
         rows = []
         for result in results:
-            study = result.study
-            assert isinstance(study, ContaminatedStudy)
+            study = contaminated(result)
             expected, blocks = Expected.of(study, result.sizes), experiment_of(study).model.blocks
             for low, high in (NEAR, FAR):
                 sizes = [n for n in result.sizes if low <= n <= high and expected.sizes[n].regular]
@@ -255,9 +254,8 @@ class Agreement:
     @staticmethod
     def of(one: StudyResult, two: StudyResult) -> Agreement:
         """At every size that both have, coordinate by coordinate. Raises ValueError for studies of two kinds."""
-        if not (isinstance(one.study, ContaminatedStudy) and isinstance(two.study, ContaminatedStudy)):
-            raise ValueError("agreement is that of two studies of contaminated mixtures")
-        names = experiment_of(one.study).model.names
+        names = experiment_of(contaminated(one)).model.names
+        contaminated(two)
         rows = [
             (n, name, float(ks_2samp(one.values[n]["errors"][:, i], two.values[n]["errors"][:, i]).pvalue))
             for n in one.sizes

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 
-from moelib.contaminated_study import ContaminatedStudy
-from moelib.contaminated_tables import Expected, quantities, root_mean_square
+from moelib.contaminated_tables import Expected, contaminated, quantities, root_mean_square
 from moelib.plots import COLOURS, MARKERS, PUBLISHED
 from moelib.results import LABELS, StudyResult
 
@@ -29,8 +28,7 @@ def band_figure(results: Mapping[str, StudyResult], uniform: Mapping[str, Mappin
         1, len(results), figsize=(3.7 * len(results) + 0.6, 4.2), squeeze=False, layout="constrained"
     )
     for panel, (label, result) in zip(axes[0], results.items(), strict=True):
-        study = result.study
-        assert isinstance(study, ContaminatedStudy)
+        study = contaminated(result)
         expected, sizes = Expected.of(study, result.sizes), np.array(result.sizes, dtype=float)
         filled = np.array([expected.sizes[n].regular for n in result.sizes])
         for name, colour, marker in zip(quantities(study), COLOURS, MARKERS, strict=False):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from moelib.contaminated import ContaminatedMoE, Sample
-from moelib.contaminated_losses import Parted
+from moelib.contaminated_losses import Parted, linear_sizes
 from moelib.estimation.contaminated_likelihood import Affine, ContaminatedLikelihood
 from moelib.estimation.loop import iterate
 from moelib.estimation.trust_region import TrustRegionNewton
@@ -52,11 +52,6 @@ class Identification:
         return f"**{self.status}**: {self.sentence}"
 
 
-def can_merge(model: ContaminatedMoE) -> bool:
-    """Whether a prompt can equal the frozen component: both Gaussian, and their experts the same formula."""
-    return model.frozen.density == "gaussian" and model.expert.name == model.frozen.expert
-
-
 def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identification:
     """Of a prompt ``(q,)``, true or fitted, with n observations.
 
@@ -87,7 +82,7 @@ def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identifi
             "observed ones has no bound."
         )
     bar, root = math.log(n), math.sqrt(n)
-    if not can_merge(model):
+    if not model.can_merge:
         if _is_frozen(model, prompt):
             return lost(MERGED)
         signal = root * weight
@@ -99,7 +94,7 @@ def identification(model: ContaminatedMoE, prompt: Tensor, n: float) -> Identifi
         return lost(MERGED)
     name, size = "A^2", float(away.square().sum())
     if model.expert.name == "linear":
-        name, size = "S", float(away[:-2].square().sum() + away[-2] ** 4 + away[-1] ** 2)
+        name, size = "S", float(linear_sizes(away)[0])
     signal, words = root * weight * size, f"root n times the weight times {name}"
     if signal > bar:
         return Identification(IDENTIFIED, _above(words, signal, bar), n, signal)
@@ -211,7 +206,7 @@ def study_profile(study: ContaminatedStudy, n: int, weights: Sequence[float], re
 def _starts(model: ContaminatedMoE, prompt: Tensor, at: Tensor) -> Tensor:
     """The prompt, and prompts with its first or second moment around the frozen component at other weights."""
     starts = prompt.expand(len(at), 3, -1).clone()
-    if can_merge(model):
+    if model.can_merge:
         g, held = model.gate_size, model.gate_size - 1
         centre = prompt.new_tensor([*model.frozen.eta, model.frozen.nu])
         size = prompt[held] / at.clamp_min(1e-3) if model.gate == "constant" else (prompt[held] - at).exp()

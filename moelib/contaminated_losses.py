@@ -102,8 +102,8 @@ def d3(theta: Tensor, truth: Tensor, frozen: Tensor, form: str = "larger") -> Te
     Raises ValueError for another form and for lengths that do not fit. Derived.
     """
     one, two = Parted.of(theta), Parted.of(truth)
-    (s, t), (s_, t_) = _sizes(one.less(frozen)), _sizes(two.less(frozen))
-    error = _sizes(one.component - two.component)[1]
+    (s, t), (s_, t_) = linear_sizes(one.less(frozen)), linear_sizes(two.less(frozen))
+    error = linear_sizes(one.component - two.component)[1]
     return _first(one, two, s, s_, t * t_, form) + (one.weight * t + two.weight * t_) * error
 
 
@@ -111,7 +111,7 @@ def _error(one: Parted, two: Parted) -> Tensor:
     return torch.cat((one.slopes - two.slopes, one.component - two.component), -1).norm(dim=-1)
 
 
-def _sizes(deviation: Tensor) -> tuple[Tensor, Tensor]:
+def linear_sizes(deviation: Tensor) -> tuple[Tensor, Tensor]:
     """S and T of deviations of (a, b, nu) ``(..., d + 2)``."""
     slope, bias, variance = deviation[..., :-2].norm(dim=-1), deviation[..., -2], deviation[..., -1]
     return slope.square() + bias**4 + variance.square(), slope + bias.square() + variance.abs()

@@ -86,6 +86,8 @@ class Family:
 
     def errors(self, pair: Tensor) -> dict[str, float]:
         """The weighted distances of the two truths that the bounds are about, by letter."""
+        from moelib.contaminated_losses import linear_sizes
+
         deviation = pair[:, 1:] - pair.new_tensor([SLOPE, BIAS, VARIANCE])
         weight, gap = pair[:, 0].tolist(), (pair[0] - pair[1]).abs().tolist()
         norm = math.sqrt(sum(g**2 for g in gap[1:]))
@@ -94,8 +96,7 @@ class Family:
         if self.expert != "linear":
             a = deviation.norm(dim=-1).tolist()
             return {"lambda": min(a) ** 2 * gap[0], "prompt": min(w * s for w, s in zip(weight, a, strict=True)) * norm}
-        t = (deviation[:, 0].abs() + deviation[:, 1].square() + deviation[:, 2].abs()).tolist()
-        s = (deviation[:, 0].square() + deviation[:, 1] ** 4 + deviation[:, 2].square()).tolist()
+        s, t = (part.tolist() for part in linear_sizes(deviation))
         least = min(w * size for w, size in zip(weight, t, strict=True))
         # squares obey the triangle inequality up to a factor of two
         return {"lambda": min(s) * gap[0], "a": least * gap[1], "b": least * gap[2] ** 2 / 2, "nu": least * gap[3]}

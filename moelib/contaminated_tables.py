@@ -85,6 +85,13 @@ def _built(key: _Key) -> ContaminatedExperiment:
     return ContaminatedExperiment.build(key.study)
 
 
+def contaminated(result: StudyResult) -> ContaminatedStudy:
+    """The study of a result. Raises ValueError for one that is not of a contaminated mixture."""
+    if not isinstance(result.study, ContaminatedStudy):
+        raise ValueError(f"what is asked for is of contaminated mixtures, and {result.study.id!r} is none")
+    return result.study
+
+
 def experiment_of(study: ContaminatedStudy) -> ContaminatedExperiment:
     """The experiment of a study, built once."""
     return _built(_Key(study))
@@ -103,7 +110,7 @@ def _foreseen(key: _Key, n: int) -> Foreseen:
         widest[name] = float(np.sqrt(np.diag(own).max()))
     widest["expert"] = errors["expert"]
     scale, more = dict.fromkeys(blocks, 1.0), 2.0
-    if key.study.frozen_expert == key.study.expert and key.study.density == "gaussian":
+    if experiment.model.can_merge:
         gap = truth - torch.tensor(
             [*[0.0] * experiment.model.gate_size, *key.study.eta0, key.study.nu0], dtype=torch.float64
         )
@@ -127,7 +134,7 @@ def twin_distance(experiment: ContaminatedExperiment, truth: Tensor) -> float:
     :math:`\kappa u` and :math:`\kappa(w + u^2) - \kappa^2 u^2`, unless that is no prompt, or itself (c = 1/3).
     """
     study = experiment.study
-    if not (study.expert == study.frozen_expert == "linear" and study.density == "gaussian" and study.dim == 1):
+    if not (experiment.model.can_merge and study.expert == "linear" and study.dim == 1):
         return math.inf
     lam, a, b, nu = truth.tolist()
     u, w = b - study.eta0[1], nu - study.nu0
@@ -218,8 +225,7 @@ class BandSlopes:
         columns += [c for w in words for c in (f"{w}: predicted", "measured")] + ["reported"] * bool(self.reported)
         lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
         for label, result in self.results.items():
-            study = result.study
-            assert isinstance(study, ContaminatedStudy)
+            study = contaminated(result)
             expected = Expected.of(study, result.sizes)
             for i, name in enumerate(quantities(study)):
                 cells = [label if i == 0 else "", LABELS[name], _shown(self.uniform, study.id, name, "4g")]

@@ -10,7 +10,7 @@ import torch
 
 from moelib.contaminated import Frozen, contaminated_model
 from moelib.contaminated_bounds_figures import weight_profiles
-from moelib.contaminated_identification import IDENTIFIED, can_merge, identification, study_profile, weight_profile
+from moelib.contaminated_identification import IDENTIFIED, identification, study_profile, weight_profile
 from moelib.contaminated_study import ContaminatedStudy
 from moelib.experiments.contaminated import ContaminatedExperiment
 from moelib.study import Scale
@@ -83,9 +83,9 @@ def test_more_data_identify_and_the_intercept_of_a_linear_expert_needs_more() ->
     at = prompt(0.5, 1.0, 0.5, 1.0)
     assert [bool(identification(model(), at, n)) for n in (1e4, 1e6, 1e8)] == [False, True, True]
     assert [bool(identification(model("linear"), at, n)) for n in (1e4, 1e6, 1e8, 1e10)] == [False, False, False, True]
-    assert can_merge(model())
-    assert not can_merge(model(density="student_t"))
-    assert not can_merge(model(frozen="linear"))
+    assert model().can_merge
+    assert not model(density="student_t").can_merge
+    assert not model(frozen="linear").can_merge
 
 
 def test_a_level_profile_and_a_sharp_one() -> None:

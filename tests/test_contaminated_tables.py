@@ -156,7 +156,7 @@ def test_two_ways_to_draw(tmp_path) -> None:
     assert "p-values" in Agreement.of(same, cells)._repr_markdown_()
     one, two = keep_drawn(same, tmp_path), keep_drawn(cells, tmp_path)
     assert same_law(one, two, str(tmp_path)).holds
-    with pytest.raises(ValueError, match="agreement is that of two studies"):
+    with pytest.raises(ValueError, match="is of contaminated mixtures, and 'x' is none"):
         Agreement.of(same, replace(cells, study=Study(id="x", seed=1, scales={})))
 
 
