@@ -53,6 +53,7 @@ _HOME = {
     # estimating
     "LeastSquaresFit": "estimation.fit",
     "LikelihoodFit": "estimation.maximum_likelihood",
+    "ContaminatedFit": "estimation.contamination",
     "Plan": "estimation.settings",
     "Theta": "estimation.settings",
     # studies and rates

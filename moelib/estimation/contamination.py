@@ -17,7 +17,7 @@ from moelib.estimation.placement import beside
 from moelib.estimation.result import Ends, FitResult, best_of
 from moelib.estimation.settings import Plan
 from moelib.estimation.trust_region import TrustRegionNewton
-from moelib.observations import generator
+from moelib.observations import Observations, generator
 
 # of an even law beside the frozen one, for prompts of large and of small weight, in rounds of even and odd number
 LEVELS = ((1.0, 1e-4), (1e-2, 1e-3))
@@ -35,36 +35,44 @@ class ContaminatedFit:
     the law of the estimator there. ``free`` ones, the best of ``candidates`` random prompts, and two made of what the
     frozen component does not explain, do without the truth and go through ``em_steps`` of EM. Every start ends with
     Newton's method in a chart made of its own information. Replicates that are not certified get new starts,
-    ``rounds`` times at most. truth : the prompt ``(q,)``. Raises ValueError for a box without the truth.
+    ``rounds`` times at most. truth : the prompt ``(q,)``, or None where nobody
+    knows it: then there are no near starts. Raises ValueError for a box without the truth.
     """
 
     model: ContaminatedMoE
     box: Tensor
     seed: int
     plan: Plan
-    truth: Tensor
+    truth: Tensor | None = None
 
     def __post_init__(self) -> None:
-        self.model.check(self.truth)
         if self.box.shape != (self.model.coordinates, 2) or not (self.box[:, 0] < self.box[:, 1]).all():
             raise ValueError(
                 f"a box needs a least and a larger value for each of {self.model.coordinates} coordinates, "
                 f"got {self.box.tolist()}"
             )
+        if self.truth is None:
+            return
+        self.model.check(self.truth)
         outside = (self.truth < self.box[:, 0]) | (self.truth > self.box[:, 1])
         if outside.any():
             name = self.model.names[int(outside.double().argmax())]
             raise ValueError(f"the box does not hold the truth's {name}; widen the box or move the truth")
 
-    def run(self, sample: Sample, n: int, replicates: Sequence[int]) -> FitResult:
-        """Fit r samples of n observations each, the replicates at ``replicates``."""
+    def run(self, data: Sample | Observations, n: int, replicates: Sequence[int]) -> FitResult:
+        """Fit r samples of n observations each, the replicates at ``replicates``; the starts depend on n and these.
+
+        Raises ValueError for observations that :meth:`moelib.contaminated.Sample.of` refuses.
+        """
+        sample = data if isinstance(data, Sample) else Sample.of(self.model, data)
         with beside(sample.counts):
             return self._run(sample, n, list(replicates))
 
     def _run(self, sample: Sample, n: int, replicates: list[int]) -> FitResult:
         every = torch.arange(len(sample.counts))
         device = sample.counts.device
-        problem = ContaminatedLikelihood.of(self.model, sample, self.box.to(device), self.truth.to(device))
+        zero = self._candidates(n, 0)[0] if self.truth is None else self.truth
+        problem = ContaminatedLikelihood.of(self.model, sample, self.box.to(device), zero.to(device))
         found = self._ends(problem, every, n, replicates, 0)
         result = best_of(found)
         for number in range(1, self.plan.rounds):
@@ -111,6 +119,8 @@ class ContaminatedFit:
     def _near(self, problem: ContaminatedLikelihood, n: int, replicates: list[int], number: int) -> Tensor:
         """Starts drawn around the truth by the estimator's asymptotic law, the first one being the truth itself."""
         q = self.model.coordinates
+        if self.truth is None:
+            return problem.box.new_zeros(len(replicates), 0, q)
         truth = self.truth.to(problem.box.device)
         scale = Affine.of_information(problem.rows(torch.zeros(1, dtype=torch.long)), truth[None]).scale[0]
         noise = np.stack(

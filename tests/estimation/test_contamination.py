@@ -11,6 +11,7 @@ import torch
 from scipy.optimize import minimize
 
 from moelib.contaminated import Sample, log_density
+from moelib.contaminated_samples import observed
 from moelib.estimation.contaminated_em import ContaminatedEM, em_step
 from moelib.estimation.contaminated_likelihood import ContaminatedLikelihood
 from moelib.estimation.contamination import ContaminatedFit, off_walls
@@ -122,6 +123,19 @@ def test_the_mean_step_of_a_linear_prompt_is_weighted_least_squares() -> None:
     a, b = np.polyfit(x, y, 1, w=np.sqrt(share))
     nu = (share * (y - a * x - b) ** 2).sum() / share.sum()
     close((prompt + em_step(problem, prompt))[0], torch.tensor([share.mean(), a, b, nu], dtype=torch.float64), 1e-9)
+
+
+def test_a_fit_needs_no_truth(experiment) -> None:
+    """Of observations themselves, and without a truth: the same estimate, certified."""
+    n, study = size(experiment), experiment.study
+    if study.raw:
+        data = observed(experiment.model, experiment.truth_at(n), n, study.seed, range(2), study.half_width)
+    else:
+        data = experiment.design.draw(experiment.masses(experiment.truth_at(n)[None])[0], n, study.seed, range(2))
+    known = experiment.fitter(n)
+    found, with_truth = (replace(known, truth=t).run(data, n, range(2)) for t in (None, known.truth))
+    assert found.certified.all()
+    close(found.atoms, with_truth.atoms, 1e-6)
 
 
 def test_few_steps_are_not_certified() -> None:
