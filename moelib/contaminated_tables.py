@@ -209,8 +209,8 @@ class RoutesTable:
 class BandSlopes:
     """Exponents of errors of several studies, by label: worst case, Fisher prediction, and what fits show.
 
-    uniform : the exponents of the uniform rates, by study and quantity. reported : slopes that others report. Predicted
-    and measured slopes are those of root mean square errors over the same sizes.
+    uniform : the exponents of the uniform rates, by study and quantity. reported : slopes that others report. The
+    slopes of the bands and of the fits are those of root mean square errors over the same sizes.
     """
 
     results: Mapping[str, StudyResult]
@@ -221,14 +221,15 @@ class BandSlopes:
         some = next(iter(self.results.values()))
         spans = [span for span in (FAR, NEAR) if sum(span[0] <= n <= span[1] for n in some.sizes) > 1]
         words = [f"$10^{{{math.log10(low):g}}}$ to $10^{{{math.log10(high):g}}}$" for low, high in spans]
-        columns = ["setting", "error of", "uniform rate"]
-        columns += [c for w in words for c in (f"{w}: predicted", "measured")] + ["reported"] * bool(self.reported)
+        columns = ["setting", "of", "uniform"]
+        columns += [c for w in words for c in (f"band, {w}", "fits")] + ["reported"] * bool(self.reported)
         lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
         for label, result in self.results.items():
             study = contaminated(result)
             expected = Expected.of(study, result.sizes)
             for i, name in enumerate(quantities(study)):
-                cells = [label if i == 0 else "", LABELS[name], _shown(self.uniform, study.id, name, "4g")]
+                letter = f"${LABELS[name].split('$')[1]}$"
+                cells = [label if i == 0 else "", letter, _shown(self.uniform, study.id, name, "4g")]
                 for low, high in spans:
                     own = {n: root_mean_square(v[name]) for n, v in result.values.items() if low <= n <= high}
                     measured = slope(list(own), list(own.values()))
