@@ -189,7 +189,7 @@ def test_regular_sizes() -> None:
 def test_tables_and_figure() -> None:
     found = {"one": drawn(SLOPE), "two": drawn(SOFTMAX_SLOPE)}
     text = BandSlopes(found, UNIFORM, {SLOPE.id: {"a": -0.4}})._repr_markdown_()
-    assert "| one | proportion $\\lambda$ | -0.25 | -0.258 |" in text
+    assert "| one | $\\lambda$ | -0.25 | -0.258 |" in text
     assert text.count("-0.40 |") == 1
     assert "least p-value" in Differences.of([*found.values()])._repr_markdown_()
     assert "SlopeGap" not in SlopeGaps.of([*found.values()])._repr_markdown_()
