@@ -41,8 +41,9 @@ def test_traits_are_true_and_complete(formula) -> None:
     assert ("affine" in formula.traits) == all(sympy.expand(entry) == 0 for entry in hessian)
     broken = formula.symbolic(inputs(1), formula.symbols(1)).has(sympy.Abs)  # a norm is one too, for d = 1
     assert bool({"piecewise", "singular"} & formula.traits) == broken
-    assert formula.traits <= {"affine", "piecewise", "radial", "ridge", "singular", "translated"}
+    assert formula.traits <= {"affine", "piecewise", "radial", "ridge", "ridge_no_intercept", "singular", "translated"}
     assert ("ridge" in formula.traits) <= ([p.name for p in formula.params] == ["a", "b"])
+    assert ("ridge_no_intercept" in formula.traits) <= ([p.name for p in formula.params] == ["a"])
 
 
 @pytest.mark.parametrize("score", [f for f in SCORES.values() if f.params[0].name == "beta1"], ids=lambda f: f.name)

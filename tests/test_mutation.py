@@ -90,7 +90,7 @@ TARGETS: dict[str, Target] = {
     **{f"score {n}": _formula(scores, "score", n) for n in SCORES if not n.startswith("activated_")},
     **{
         f"expert {n}": _formula(experts, "expert", n)
-        for n in ("linear", "linear_no_intercept", "constant", "ffn_tanh", "weighted_ffn_tanh")
+        for n in ("linear", "linear_no_intercept", "tanh_no_intercept", "constant", "ffn_tanh", "weighted_ffn_tanh")
     },
     **{f"numeric {n}": _normaliser(n, "numeric", weights.NUMERIC) for n in NORMALISERS if n not in MADE},
     **{f"symbolic {n}": _normaliser(n, "symbolic", weights.SYMBOLIC) for n in NORMALISERS if n not in MADE},

@@ -127,6 +127,18 @@ INVARIANCES: dict[str, list[Invariance]] = {
         Invariance("linear in the input", tripled("x", power=1), lambda m, x, a: m.dot(a, x) + 1),
         Invariance("linear in the slope", tripled("a", power=1), lambda m, x, a: m.square(m.dot(a, x))),
     ],
+    "expert tanh_no_intercept": [
+        Invariance(
+            "slope for input",
+            lambda f, x, v: f(times(3, x), v) - f(x, v | {"a": times(3, v["a"])}),
+            lambda m, x, a: m.tanh(m.dot(a, x)) + m.norm(a),
+        ),
+        Invariance(
+            "odd in the slope",
+            lambda f, x, v: f(x, v) + f(x, v | {"a": times(-1, v["a"])}),
+            lambda m, x, a: m.sigmoid(m.dot(a, x)),
+        ),
+    ],
     "expert constant": [
         Invariance("input", tripled("x"), lambda m, x, b: b + m.input_norm(x)),
         Invariance("linear in the bias", tripled("b", power=1), lambda m, x, b: m.square(b)),
