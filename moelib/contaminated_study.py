@@ -88,5 +88,5 @@ class ContaminatedStudy(Study):
 
     @property
     def all_sizes(self) -> tuple[int, ...]:
-        """Every size of every profile, ascending; of an experiment's own sizes none is larger than 10^15."""
+        """Every size of every profile, and 10^3 and 10^15, ascending: lattice and Theta hold the truths of them all."""
         return tuple(sorted({n for scale in self.scales.values() for n in scale.sizes} | {1000, LARGEST_SIZE}))
