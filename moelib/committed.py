@@ -22,6 +22,7 @@ from moelib.study import Study
 
 FOLDER = "results"
 SAME = 1e-3  # of a standard deviation by which what a sample foresees may differ
+OTHERS = 0.2  # share of samples that may be other ones on another processor
 CLOSE = 1e-2  # share by which an error may differ when it is measured again
 
 
@@ -92,14 +93,15 @@ class Committed:
         result = StudyResult(study, profile, manifest["device"], scale.sizes, values, manifest["date"])
         return Committed(result, manifest["code"], manifest["date"])
 
-    def repeat(self, replicates: int = 2, low: float = 0, high: float = np.inf) -> Repetition:
+    def repeat(self, replicates: int = 2, low: float = 0, high: float = np.inf, most: float = OTHERS) -> Repetition:
         """Fit the first replicates of every size from low to high again, and compare everything that was measured.
 
         The draw of a count of 10^12 turns on the last digit of a mass, so that on another processor one sample in a
         hundred is another one. Where the errors that the scores foresee are kept, they tell: such a sample is counted
-        and not compared, nor is a fit that was not certified, then or now. Raises ValueError where log-likelihoods
-        differ by more than two starts may, or an error by more than a hundredth of itself, or where a fifth of the
-        samples are others: then what is kept is not what the code of today finds.
+        and not compared, nor is a fit that was not certified, then or now. most : the share of samples that may be
+        others; where cells have equal masses their order hangs on rounding, and all may be. Raises ValueError where
+        log-likelihoods differ by more than two starts may, or an error by more than a hundredth of itself, or where
+        more samples are others: then what is kept is not what the code of today finds.
         """
         gains, rest, others, tried = {}, {}, 0, 0
         for n in (size for size in self.result.sizes if low <= size <= high):
@@ -119,7 +121,7 @@ class Committed:
                     f"the kept results of {self.result.study.id!r} cannot be repeated: at n = {n:.0e} log-likelihoods "
                     f"differ by {gains[n]:.1e} units and errors by {rest[n]:.1e} of themselves; make them again"
                 )
-        if others > max(1, tried // 5):
+        if others > max(1, most * tried):
             raise ValueError(
                 f"the kept results of {self.result.study.id!r} cannot be repeated: {others} of {tried} samples are "
                 "others; make them again"

@@ -10,6 +10,7 @@ import pytest
 
 from moelib.claims import STUDIES
 from moelib.committed import FOLDER, Committed, keep, path_of
+from moelib.contaminated_study import ContaminatedStudy
 from moelib.results import StudyResult
 from moelib.study import Scale, TopKStudy
 from tests.contaminated_cases import contaminated_study
@@ -106,4 +107,6 @@ def test_what_the_repository_keeps_can_be_repeated(name) -> None:
     # raw samples of the largest sizes take a minute each, and fits in eight dimensions two seconds
     high = 10**4 if isinstance(study, TopKStudy) or getattr(study, "raw", False) else float("inf")
     low = 10**12 if getattr(study, "dim", 1) == 8 else 0.0
-    assert max(Committed.of(study).repeat(1, low, high).gains.values()) < 1e-3
+    # on symmetric designs cells have equal masses, and a sample is another one on another processor
+    most = 1.0 if isinstance(study, ContaminatedStudy) else 0.0
+    assert max(Committed.of(study).repeat(1, low, high, most).gains.values()) < 1e-3

@@ -172,10 +172,15 @@ def test_a_chapter_is_evaluated_in_the_order_of_its_claims(monkeypatch) -> None:
     assert [o.claim for o in evaluate(CHAPTER, result(profile="smoke"))] == [c.id for c in mine if c.check]
 
 
+# measured and found otherwise: the page says why, and a change of that is to be noticed
+NOT_CONFIRMED = {"contaminated-linear-critical/table", "contaminated-rates/slopes"}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("claim", [c for c in CLAIMS if c.check], ids=lambda c: c.id)
 def test_every_check_of_the_registry_holds(claim: Claim) -> None:
-    assert check(claim.id).holds
+    assert check(claim.id).holds == (claim.id not in NOT_CONFIRMED)
+    assert claim.id not in NOT_CONFIRMED or (claim.check and not claim.check.symbolic)  # exact ones have to hold
 
 
 def test_slips_are_one_sentence() -> None:
